@@ -1,0 +1,1 @@
+//! Who we pretend to be: name -> Leaf.

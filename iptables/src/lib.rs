@@ -1,0 +1,1 @@
+//! How traffic is caught: Plan -> RuleSet -> text -> kernel.

@@ -1,0 +1,1 @@
+//! The only async crate: sockets, TLS, HTTP, forwarding.
