@@ -1,1 +1,29 @@
 //! The only async crate: sockets, TLS, HTTP, forwarding.
+//!
+//! One captured connection is a `Flow` that walks eight stops in one direction:
+//! accept, open, detect, unwrap, read, judge, forward, close. `serve` is the spine that calls them.
+//!
+//! Walls inside the crate: only `gate` refuses, only `upstream` dials, only `ledger` writes the audit
+//! log. What the crate deliberately does not do: parse configuration files, decide what may pass, or
+//! look for secrets; those are the words of `cli`, `policies` and `scanners`.
+
+mod config;
+mod listeners;
+mod proxy;
+
+mod body;
+mod decode;
+mod framing;
+mod heads;
+
+mod detect;
+mod dns;
+mod fence;
+mod transparent;
+
+pub use config::{
+    AuditPath, AuditSettings, CaFiles, Config, Durability, KnownSecretSources, Limits, Listen,
+    Timeouts, UpstreamSettings,
+};
+pub use listeners::{ListenError, Listeners};
+pub use proxy::{Addresses, Proxy, ReloadError, Running, StartError};

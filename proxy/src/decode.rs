@@ -1,0 +1,1 @@
+//! Content codings undone, all members, with a bounded ratio.

@@ -1,0 +1,1 @@
+//! What hyper leaves open about request smuggling, and hop-by-hop headers.

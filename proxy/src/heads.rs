@@ -1,0 +1,1 @@
+//! Scanning of method, URL, headers and trailers.

@@ -1,0 +1,1 @@
+//! Redirected connections and their original destination.
