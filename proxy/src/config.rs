@@ -3,7 +3,8 @@
 //! Nouns: [`Config`] and its sections, named as the keys of the file. Parsing the file, with line and
 //! column for each mistake, is the command's work; nothing here reads a file or the environment.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub limits: Limits,
     /// Values that must never leave.
     pub known_secrets: KnownSecretSources,
+    /// Whether policy and known-secret files are watched. Off where the agent could write them.
+    pub watch: bool,
 }
 
 /// Addresses to listen on. Port 0 lets the system choose. `None`: this listener is off.
@@ -69,6 +72,18 @@ pub struct UpstreamSettings {
     pub extra_roots: Vec<PathBuf>,
     /// Bound on resolving, connecting and the TLS handshake, together.
     pub connect_timeout: Duration,
+    /// Static resolution: exact host name to the address that is dialled, asked before DNS. The address
+    /// is judged like any other.
+    pub resolve: HashMap<String, Pinned>,
+}
+
+/// Where a statically resolved name is dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pinned {
+    /// The dialled address.
+    pub ip: IpAddr,
+    /// The dialled port; the port the client asked for where absent.
+    pub port: Option<u16>,
 }
 
 impl Default for UpstreamSettings {
@@ -76,6 +91,7 @@ impl Default for UpstreamSettings {
         Self {
             extra_roots: Vec::new(),
             connect_timeout: Duration::from_secs(10),
+            resolve: HashMap::new(),
         }
     }
 }
@@ -198,6 +214,7 @@ impl Config {
             audit: AuditSettings::default(),
             limits: Limits::default(),
             known_secrets: KnownSecretSources::default(),
+            watch: true,
         }
     }
 }

@@ -8,8 +8,12 @@
 //! look for secrets; those are the words of `cli`, `policies` and `scanners`.
 
 mod config;
+mod entropy;
+mod leaves;
 mod listeners;
 mod proxy;
+mod roots;
+mod stream;
 
 mod body;
 mod decode;
@@ -23,7 +27,7 @@ mod transparent;
 
 pub use config::{
     AuditPath, AuditSettings, CaFiles, Config, Durability, KnownSecretSources, Limits, Listen,
-    Timeouts, UpstreamSettings,
+    Pinned, Timeouts, UpstreamSettings,
 };
 pub use listeners::{ListenError, Listeners};
-pub use proxy::{Addresses, Proxy, ReloadError, Running, StartError};
+pub use proxy::{Addresses, Counts, Proxy, ReloadError, Running, StartError};

