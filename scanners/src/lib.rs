@@ -1,1 +1,30 @@
 //! What is in the bytes: bytes -> Findings.
+//!
+//! Nouns: a [`Signature`] is one thing to look for (a data row), a [`Catalog`] all of them, a
+//! [`Scanner`] the compiled catalog (immutable, shared), a [`Session`] the state of one body, a
+//! [`Finding`] what was found: never the value, only a keyed [`Fingerprint`] of it.
+//!
+//! The promise: for every partition of the input, down to one byte a push, the findings and the
+//! cleared bytes equal those of the whole; and memory per session is bounded whatever is pushed.
+//!
+//! Deliberately absent: sockets, clocks, files, environment, policy. What a finding means for the
+//! exchange is decided elsewhere.
+
+mod catalog;
+pub mod checks;
+mod finding;
+mod fingerprint;
+mod known;
+mod mask;
+mod scanner;
+mod session;
+
+pub use catalog::{
+    Boundary, ByteSet, Catalog, CatalogError, Context, Examples, Home, Segment, Shape, Signature,
+};
+pub use finding::{Class, Finding, Part, Place, Severity, Side};
+pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use known::{KnownSecrets, Needle};
+pub use mask::MaskSet;
+pub use scanner::{ScanError, Scanned, Scanner};
+pub use session::{Carrier, Session, SessionOptions, Sink};

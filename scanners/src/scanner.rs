@@ -1,0 +1,96 @@
+//! The compiled catalog: immutable, shared by all sessions.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::{
+    Catalog, CatalogError, Finding, FingerprintKey, KnownSecrets, Session, SessionOptions,
+    Signature, Sink,
+};
+
+/// The compiled catalog: immutable, `Send + Sync`, shared as an `Arc`.
+pub struct Scanner {
+    signatures: Vec<Arc<Signature>>,
+    pub(crate) key: FingerprintKey,
+}
+
+/// Why scanning had to stop. Whoever sees one refuses: what was not scanned does not pass.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ScanError {
+    /// Decoding would cost more than the input allows: layers of encodings on purpose.
+    #[error("encoded content asks for more decoding than its size allows")]
+    WorkBudget,
+    /// Encodings nested deeper than the scanner looks.
+    #[error("encodings are nested too deep")]
+    Depth,
+    /// A structure (header of a part, event, field name) is longer than any honest one.
+    #[error("a structural element of the body is too long")]
+    TooLong,
+    /// The body is not what its carrier says it is.
+    #[error("the body is not valid for its content type")]
+    Malformed,
+    /// The session has failed before, or was finished.
+    #[error("the scan was already over")]
+    Over,
+}
+
+/// What scanning a whole text gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// The text with the masked findings overwritten; same length.
+    pub cleared: Vec<u8>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+impl Scanner {
+    /// Compiles a catalog and the known secrets.
+    ///
+    /// # Errors
+    /// A row that cannot be compiled, by its id.
+    pub fn new(
+        catalog: Catalog,
+        known: KnownSecrets,
+        key: FingerprintKey,
+    ) -> Result<Scanner, CatalogError> {
+        let mut signatures = catalog.signatures().to_vec();
+        signatures.extend(known.signatures().iter().cloned());
+        Ok(Scanner { signatures, key })
+    }
+
+    /// All signatures, by index: the catalog's rows, then one for each known secret.
+    pub fn signatures(&self) -> &[Arc<Signature>] {
+        &self.signatures
+    }
+
+    /// Starts the scan of one part.
+    pub fn session(self: &Arc<Self>, options: SessionOptions) -> Session {
+        Session::new(Arc::clone(self), options)
+    }
+
+    /// Scans a whole text at once.
+    ///
+    /// # Errors
+    /// See [`ScanError`].
+    pub fn scan(
+        self: &Arc<Self>,
+        text: &[u8],
+        options: SessionOptions,
+    ) -> Result<Scanned, ScanError> {
+        let mut session = self.session(options);
+        let mut sink = Sink::default();
+        session.push(text, &mut sink)?;
+        session.finish(&mut sink)?;
+        Ok(Scanned {
+            cleared: sink.cleared,
+            findings: sink.findings,
+        })
+    }
+}
+
+impl std::fmt::Debug for Scanner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Scanner({} signatures)", self.signatures.len())
+    }
+}
