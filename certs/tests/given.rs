@@ -357,7 +357,7 @@ impl Bench {
             .mint("api.example.com", SystemTime::now(), [3; 16])
             .unwrap();
         let encode = |der: &[u8]| pem::encode(&pem::Pem::new("CERTIFICATE", der));
-        fs::write(self.path("leaf.pem"), encode(&leaf.chain[0])).unwrap();
+        fs::write(self.path("leaf.pem"), encode(leaf.chain.first().unwrap())).unwrap();
         let rest: String = leaf.chain.iter().map(|der| encode(der)).collect();
         fs::write(self.path("chain.pem"), rest).unwrap();
         let root = format!("{root}.pem");
