@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod harden;
 mod logging;
+mod origin;
 mod run;
 mod state;
 mod terminal;
