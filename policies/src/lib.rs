@@ -1,1 +1,26 @@
 //! What may pass, and because of what: Facts -> Verdict.
+//!
+//! Nouns: [`Policy`] is the operator's file, compiled and immutable; [`Facts`] is everything known
+//! so far about one exchange; [`Verdict`] is the decision with its reasons. [`Host`] is the one
+//! normaliser of names for every way in which a name can arrive.
+//!
+//! This crate is pure. It knows no socket, clock, file, environment or runtime: the text of the
+//! policy, the random identifiers and the resolved address are arguments.
+
+mod address;
+mod facts;
+mod flow;
+mod host;
+mod judge;
+mod path;
+mod policy;
+mod problem;
+mod verdict;
+
+pub use address::{AddressKind, address_kind, is_public};
+pub use facts::{Facts, RequestHead, Trouble, Version};
+pub use flow::{ClientAddr, ExchangeId, Flow, FlowId, OriginalDst, Via};
+pub use host::{Host, HostError};
+pub use policy::{Mode, Policy};
+pub use problem::{Problem, Problems};
+pub use verdict::{Action, Code, Disposition, Verdict, VerdictAction};

@@ -1,0 +1,1 @@
+//! Globs over request paths.
