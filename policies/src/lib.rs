@@ -17,6 +17,9 @@ mod policy;
 mod problem;
 mod verdict;
 
+// The words of `scanners` that facts and verdicts are made of: who reads a verdict needs them too.
+pub use egret_scanners::{Class, Finding, Part, Place, Side, Signature};
+
 pub use address::{AddressKind, address_kind, is_public};
 pub use facts::{Facts, RequestHead, Trouble, Version};
 pub use flow::{ClientAddr, ExchangeId, Flow, FlowId, OriginalDst, Via};

@@ -1,0 +1,194 @@
+//! The file: opened, locked, verified, repaired, and appended to as one whole.
+//!
+//! A batch of records is written with one `write_all` and is either in the file as a whole or cut
+//! off again before anything else is written. The lock is advisory (`flock`) and keeps a second
+//! proxy from writing into the same chain. The log does not rotate: stop the proxy, move the file
+//! away, start it again; the new file begins a new chain.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::chain::{Hash, Link, Seq};
+use crate::line::{Incident, append_incident};
+use crate::verify::{Break, BreakKind, Chain};
+
+/// When a record counts as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Durability {
+    /// When the kernel has it: survives a kill of this process.
+    #[default]
+    Written,
+    /// When the disk has it (`fdatasync`): survives loss of power.
+    Synced,
+}
+
+/// Why a log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system refused.
+    #[error("cannot open the audit log: {0}")]
+    Io(#[from] io::Error),
+    /// Another process writes to it.
+    #[error("another process writes to this audit log; give each proxy its own file")]
+    Locked,
+    /// The chain does not hold; continuing it would bury the break.
+    #[error(
+        "the chain of the audit log is broken: {0}; move the file aside and keep it as evidence"
+    )]
+    Broken(#[from] Break),
+}
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub struct Log {
+    sink: Sink,
+    durability: Durability,
+    link: Link,
+}
+
+#[derive(Debug)]
+enum Sink {
+    /// A regular file: a failed batch can be cut off again.
+    File { file: File, path: PathBuf, end: u64 },
+    /// A pipe, a terminal or a device: what is written is written.
+    Stream(Box<dyn StreamSink>),
+}
+
+trait StreamSink: Write + Send + std::fmt::Debug {}
+impl<W: Write + Send + std::fmt::Debug> StreamSink for W {}
+
+impl Log {
+    /// Opens or creates the log at `path` (mode 0600; `-` is the standard output), verifies its
+    /// whole chain in constant memory, and cuts off a torn last line with a record that says so.
+    ///
+    /// # Errors
+    /// When it cannot be opened or locked, or when its chain is broken.
+    pub fn open(path: &Path, durability: Durability, now: SystemTime) -> Result<Self, OpenError> {
+        if path == Path::new("-") {
+            return Ok(Self::stream(Box::new(io::stdout()), durability));
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
+        if !file.metadata()?.is_file() {
+            return Ok(Self::stream(Box::new(file), durability));
+        }
+        match file.try_lock() {
+            Ok(()) => Self::resume(file, path.to_owned(), durability, now),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+
+    /// The number of the last record; `Seq(0)` before the first.
+    pub fn last(&self) -> Seq {
+        Seq(self.link.seq)
+    }
+
+    fn stream(sink: Box<dyn StreamSink>, durability: Durability) -> Self {
+        Self {
+            sink: Sink::Stream(sink),
+            durability,
+            link: Link::START,
+        }
+    }
+
+    fn resume(
+        mut file: File,
+        path: PathBuf,
+        durability: Durability,
+        now: SystemTime,
+    ) -> Result<Self, OpenError> {
+        let mut chain = Chain::new(BufReader::with_capacity(1 << 16, &file));
+        let torn = loop {
+            match chain.next_line() {
+                Ok(Some(())) => {}
+                Ok(None) => break None,
+                Err(Break {
+                    kind: BreakKind::Torn { bytes, hash },
+                    ..
+                }) => break Some((bytes, hash)),
+                Err(other) => return Err(other.into()),
+            }
+        };
+        let (link, end) = (chain.link(), chain.offset());
+        file.seek(SeekFrom::End(0))?;
+        let mut log = Self {
+            sink: Sink::File { file, path, end },
+            durability,
+            link,
+        };
+        if let Some((discarded, hash)) = torn {
+            log.repair(discarded, hash, now)?;
+        }
+        Ok(log)
+    }
+
+    /// Cuts off a torn last line and says so in its place.
+    fn repair(&mut self, discarded: u64, hash: Hash, now: SystemTime) -> io::Result<()> {
+        if let Sink::File { file, end, .. } = &self.sink {
+            file.set_len(*end)?;
+        }
+        let mut link = self.link;
+        let mut line = Vec::new();
+        append_incident(
+            &mut line,
+            &mut link,
+            now,
+            &Incident::Repair { discarded, hash },
+        );
+        self.commit(&line, link)
+    }
+
+    /// Where the next record must continue.
+    pub(crate) fn link(&self) -> Link {
+        self.link
+    }
+
+    /// Writes a batch of whole lines that leads to `link`. After an error nothing of the batch
+    /// counts, and [`Log::rewind`] must succeed before the next.
+    pub(crate) fn commit(&mut self, lines: &[u8], link: Link) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::File { file, end, .. } => {
+                if is_removed(file)? {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                file.write_all(lines)?;
+                if self.durability == Durability::Synced {
+                    file.sync_data()?;
+                }
+                *end += lines.len() as u64;
+            }
+            Sink::Stream(stream) => {
+                stream.write_all(lines)?;
+                stream.flush()?;
+            }
+        }
+        self.link = link;
+        Ok(())
+    }
+
+    /// Cuts off what a failed batch may have left behind. A file that was removed is opened anew
+    /// under its path: what is written into a file without a name is lost.
+    pub(crate) fn rewind(&mut self, now: SystemTime) -> io::Result<()> {
+        let Sink::File { file, path, end } = &self.sink else {
+            return Ok(());
+        };
+        if !is_removed(file)? {
+            return file.set_len(*end);
+        }
+        *self = Self::open(&path.clone(), self.durability, now).map_err(io::Error::other)?;
+        Ok(())
+    }
+}
+
+/// Whether the file has no name any more.
+fn is_removed(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.nlink() == 0)
+}

@@ -1,0 +1,226 @@
+//! Records for people: one line each.
+
+use std::fmt;
+use std::io::{self, BufRead, Write};
+
+use serde::Deserialize;
+
+use crate::sanitise;
+
+/// A record as it is read back from a log, for display and for questions about it.
+///
+/// Members that are not known are ignored, members that are absent are `None` or empty: a log may
+/// be older or newer than this program.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Record {
+    /// The version of the format.
+    pub v: u64,
+    /// Its place in the log, from 1.
+    pub seq: u64,
+    /// When, RFC 3339.
+    pub time: String,
+    /// `decision`, `outcome`, `flow`, `repair` or `gap`.
+    pub event: String,
+    /// The connection.
+    pub flow: Option<String>,
+    /// The exchange.
+    pub exchange: Option<String>,
+    /// `proxy` or `transparent`.
+    pub via: Option<String>,
+    /// Who opened the connection.
+    pub client: Option<String>,
+    /// Where it goes.
+    pub destination: Option<RecordDestination>,
+    /// Whether the content was open to inspection.
+    pub inspected: Option<bool>,
+    /// The request line.
+    pub request: Option<RecordRequest>,
+    /// `allow`, `redact`, `deny` or `tunnel`.
+    pub verdict: Option<String>,
+    /// `true` in audit mode: decided, recorded, and let pass.
+    #[serde(default)]
+    pub not_enforced: bool,
+    /// Why it was refused.
+    pub code: Option<String>,
+    /// Because of which rules.
+    #[serde(default)]
+    pub because: Vec<String>,
+    /// What was found.
+    #[serde(default)]
+    pub findings: Vec<RecordFinding>,
+    /// How it ended.
+    pub outcome: Option<RecordOutcome>,
+    /// The hash of the record before.
+    pub prev: String,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// Where an exchange goes, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordDestination {
+    /// The name.
+    pub host: Option<String>,
+    /// The address.
+    pub ip: Option<String>,
+    /// The port.
+    pub port: u16,
+}
+
+/// A request line, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordRequest {
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// `h1` or `h2`.
+    pub version: String,
+}
+
+/// A finding, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordFinding {
+    /// The signature's id.
+    pub signature: String,
+    /// `secret`, `pii` or `generic`.
+    pub class: String,
+    /// The part of the exchange.
+    pub part: String,
+    /// Where in the document.
+    pub path: Option<String>,
+    /// `allow`, `redact` or `deny`.
+    pub action: String,
+    /// The keyed fingerprint.
+    pub fingerprint: String,
+}
+
+/// How an exchange ended, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordOutcome {
+    /// The status the client was sent.
+    pub status: Option<u16>,
+    /// Bytes of body sent to the upstream.
+    pub bytes_sent: u64,
+    /// Bytes of body sent to the client.
+    pub bytes_received: u64,
+    /// From the first byte of the request to the end, in milliseconds.
+    pub duration_ms: u64,
+    /// What failed.
+    pub failure: Option<RecordFailure>,
+}
+
+/// A failure, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordFailure {
+    /// `client`, `upstream` or `egret`.
+    pub fault: String,
+    /// What failed.
+    pub reason: String,
+}
+
+impl Record {
+    /// Reads one line of a log.
+    ///
+    /// # Errors
+    /// When it is not a record. The chain is not checked: that is [`crate::verify`].
+    pub fn parse(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
+    }
+}
+
+/// Writes every record of a log as one line for people. A line that is not a record is said to be
+/// one, in its place, and reading goes on.
+///
+/// # Errors
+/// When reading or writing fails.
+pub fn tail(mut reader: impl BufRead, mut writer: impl Write) -> io::Result<()> {
+    let mut line = String::new();
+    let mut number = 0u64;
+    while {
+        line.clear();
+        reader.read_line(&mut line)? > 0
+    } {
+        number += 1;
+        match Record::parse(&line) {
+            Ok(record) => writeln!(writer, "{record}")?,
+            Err(_) => writeln!(writer, "line {number}: not a record of an audit log")?,
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: &str| sanitise::text(text, SHOWN_LIMIT);
+        write!(
+            f,
+            "{} #{} {:8}",
+            shown(&self.time),
+            self.seq,
+            shown(&self.event)
+        )?;
+        if let Some(verdict) = &self.verdict {
+            write!(f, " {:6}", shown(verdict))?;
+        }
+        if self.not_enforced {
+            f.write_str(" (audit mode: let pass)")?;
+        }
+        if let Some(request) = &self.request {
+            write!(f, " {}", shown(&request.method))?;
+        }
+        if let Some(destination) = &self.destination {
+            write!(f, " {}", shown(&destination.to_string()))?;
+        }
+        if let Some(request) = &self.request {
+            f.write_str(&shown(&request.path))?;
+        }
+        if let Some(code) = &self.code {
+            write!(f, " {}", shown(code))?;
+        }
+        if !self.because.is_empty() {
+            write!(f, " because {}", shown(&self.because.join(", ")))?;
+        }
+        for finding in &self.findings {
+            let (id, part) = (shown(&finding.signature), shown(&finding.part));
+            write!(f, " [{id} in {part}: {}]", shown(&finding.action))?;
+        }
+        match &self.outcome {
+            Some(outcome) => write!(f, "{outcome}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for RecordDestination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.host, &self.ip) {
+            (Some(host), Some(ip)) if host != ip => write!(f, "{host}:{} ({ip})", self.port),
+            (Some(name), _) | (None, Some(name)) => write!(f, "{name}:{}", self.port),
+            (None, None) => write!(f, "?:{}", self.port),
+        }
+    }
+}
+
+impl fmt::Display for RecordOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(status) = self.status {
+            write!(f, " -> {status}")?;
+        }
+        write!(
+            f,
+            " {} B out, {} B in",
+            self.bytes_sent, self.bytes_received
+        )?;
+        write!(f, ", {} ms", self.duration_ms)?;
+        if let Some(failure) = &self.failure {
+            let reason = sanitise::text(&failure.reason, SHOWN_LIMIT);
+            let fault = sanitise::text(&failure.fault, SHOWN_LIMIT);
+            write!(f, ", failed ({fault}): {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The longest text shown for one member, in bytes.
+const SHOWN_LIMIT: usize = 300;
