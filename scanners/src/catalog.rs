@@ -1,12 +1,26 @@
 //! Signatures as data: the row format, and the catalog that holds all rows.
 //!
-//! A row says what to look for without saying how. Matching is deterministic and needs no
-//! backtracking: a [`Segment::Run`] takes as many bytes of its alphabet as stand there (at most
-//! `max`), so a run of variable length must be followed by a byte outside its alphabet.
+//! Rows are read from `signatures/*.yaml` through a raw twin into typed [`Signature`]s, with an
+//! error that names the row and the field for every mistake. A row says what to look for without
+//! saying how; its one bounded regex is lowered to [`Shape::Token`] where it can be matched byte
+//! by byte without backtracking, and stays a [`Shape::Pattern`] where it cannot.
+//!
+//! Deliberately absent: finding anchors in a stream. That is the engine's.
 
+mod builtin;
+mod bytes;
+mod lower;
+mod pattern;
+mod row;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use thiserror::Error;
+
+pub use bytes::{Boundary, ByteSet};
+pub use pattern::{Pattern, PatternError};
+pub use row::{DigitsSpec, ExamplesSpec, HomeSpec, InnerSpec, ShapeName, SignatureSpec};
 
 use crate::checks::Check;
 use crate::{Class, Severity};
@@ -37,10 +51,12 @@ pub struct Signature {
 /// What the bytes of a match look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Segments in a row between two boundaries.
+    /// Segments in a row between two boundaries, matched without backtracking.
     ///
     /// The first segment is a literal (the prefix; several prefixes in `anchors` where a family
-    /// has them), a digit run, or, with a context, a run.
+    /// has them), a digit run, or, with a context, a run. A [`Segment::Run`] takes as many bytes
+    /// of its alphabet as stand there (at most `max`), so a run of variable length is always
+    /// followed by a byte outside its alphabet.
     Token {
         /// The literals that may stand first; empty if the first segment is not a literal.
         anchors: Vec<Box<[u8]>>,
@@ -48,6 +64,17 @@ pub enum Shape {
         left: Boundary,
         /// What follows the anchor, in order.
         segments: Vec<Segment>,
+        /// What may not stand after.
+        right: Boundary,
+    },
+    /// A bounded regex, held against a window that begins at the anchor.
+    Pattern {
+        /// Where a match may begin.
+        anchor: Anchor,
+        /// What it looks like.
+        pattern: Pattern,
+        /// What may not stand before.
+        left: Boundary,
         /// What may not stand after.
         right: Boundary,
     },
@@ -59,6 +86,27 @@ pub enum Shape {
     PrivateKey,
     /// One of the needles of a known secret.
     Known,
+}
+
+/// Where a match of a [`Shape::Pattern`] may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// Every match starts with one of these literals, of two bytes and more.
+    Prefix(Vec<Box<[u8]>>),
+    /// One of these literals stands inside every match.
+    Inner {
+        /// The literals, of two bytes and more.
+        literals: Vec<Box<[u8]>>,
+        /// The least distance from the start of the match to the literal, in bytes.
+        least: usize,
+        /// The greatest distance from the start of the match to the literal, in bytes.
+        most: usize,
+    },
+    /// Nothing in the value tells it: a word of the signature's [`Context`] stands before it, and
+    /// the match starts at a byte of this set that is not preceded by one of the left boundary.
+    Keyword(ByteSet),
+    /// The match starts with an upper-case letter or a digit after a left boundary.
+    Word,
 }
 
 /// One piece of a token.
@@ -88,85 +136,15 @@ pub enum Segment {
     },
 }
 
-/// Bytes that may not stand next to a match. The ends of the text are always a boundary.
-pub type Boundary = ByteSet;
-
-/// A set of byte values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ByteSet([u64; 4]);
-
-impl ByteSet {
-    /// No byte.
-    pub const EMPTY: ByteSet = ByteSet([0; 4]);
-    /// `0-9`.
-    pub const DIGIT: ByteSet = ByteSet::EMPTY.range(b'0', b'9');
-    /// `A-Za-z0-9`.
-    pub const ALNUM: ByteSet = ByteSet::DIGIT.range(b'A', b'Z').range(b'a', b'z');
-    /// `0-9a-f`.
-    pub const HEX_LOWER: ByteSet = ByteSet::DIGIT.range(b'a', b'f');
-    /// `0-9A-Fa-f`.
-    pub const HEX: ByteSet = ByteSet::HEX_LOWER.range(b'A', b'F');
-    /// `A-Z2-7`, RFC 4648 base32.
-    pub const BASE32: ByteSet = ByteSet::EMPTY.range(b'A', b'Z').range(b'2', b'7');
-    /// `A-Za-z0-9_-`, RFC 4648 base64url.
-    pub const URL_SAFE: ByteSet = ByteSet::ALNUM.with(b"_-");
-    /// `A-Za-z0-9+/`, RFC 4648 base64 (padding apart).
-    pub const BASE64: ByteSet = ByteSet::ALNUM.with(b"+/");
-
-    /// The set and the bytes from `first` to `last`.
-    pub const fn range(mut self, first: u8, last: u8) -> ByteSet {
-        let mut byte = first;
-        while byte <= last {
-            self = self.insert(byte);
-            if byte == u8::MAX {
-                break;
-            }
-            byte += 1;
-        }
-        self
-    }
-
-    /// The set and these bytes.
-    pub const fn with(mut self, mut bytes: &[u8]) -> ByteSet {
-        while let [first, rest @ ..] = bytes {
-            self = self.insert(*first);
-            bytes = rest;
-        }
-        self
-    }
-
-    /// The set and this byte.
-    pub const fn insert(self, byte: u8) -> ByteSet {
-        let ByteSet([a, b, c, d]) = self;
-        let bit = 1_u64 << (byte & 63);
-        match byte >> 6 {
-            0 => ByteSet([a | bit, b, c, d]),
-            1 => ByteSet([a, b | bit, c, d]),
-            2 => ByteSet([a, b, c | bit, d]),
-            _ => ByteSet([a, b, c, d | bit]),
-        }
-    }
-
-    /// Whether the byte is in the set.
-    pub const fn contains(&self, byte: u8) -> bool {
-        let ByteSet([a, b, c, d]) = *self;
-        let word = match byte >> 6 {
-            0 => a,
-            1 => b,
-            2 => c,
-            _ => d,
-        };
-        word >> (byte & 63) & 1 == 1
-    }
-}
-
-/// Words that must stand shortly before a match.
+/// Words of which one must stand shortly before a match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     /// Lower case; compared without case, between bytes that are not letters.
     pub keywords: Vec<Box<str>>,
     /// How many bytes before the match are searched; at most 96.
     pub window: u16,
+    /// Whether a match written with separators needs no word: `123-45-6789` speaks for itself.
+    pub bare_only: bool,
 }
 
 /// Where sending a credential is its use: its own provider, in its proper place.
@@ -192,7 +170,7 @@ pub struct Examples {
 }
 
 /// All signatures.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Catalog {
     signatures: Vec<Arc<Signature>>,
 }
@@ -200,6 +178,14 @@ pub struct Catalog {
 /// Why a catalog cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CatalogError {
+    /// The text is not a signature file at all.
+    #[error("signature file `{file}`: {message}")]
+    File {
+        /// The name given by the caller.
+        file: String,
+        /// What the parser said, with its position.
+        message: String,
+    },
     /// A row is wrong; the signature and what is wrong with it.
     #[error("signature `{id}`: {problem}")]
     Row {
@@ -210,38 +196,28 @@ pub enum CatalogError {
     },
 }
 
+impl CatalogError {
+    /// An error about one row.
+    pub(crate) fn row(id: &str, problem: impl ToString) -> CatalogError {
+        CatalogError::Row {
+            id: id.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
 impl Catalog {
     /// The signatures that come with Egret.
+    ///
+    /// # Panics
+    /// Never in a build whose tests passed: the data is part of the program and a test reads it.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "embedded data, held by a test; no input reaches it"
+    )]
     pub fn builtin() -> Catalog {
-        let github = Signature {
-            id: "github-token".into(),
-            name: "GitHub token".into(),
-            class: Class::Secret,
-            severity: Severity::Critical,
-            shape: Shape::Token {
-                anchors: ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"]
-                    .map(|anchor| anchor.as_bytes().into())
-                    .to_vec(),
-                left: ByteSet::ALNUM,
-                segments: vec![Segment::Run {
-                    alphabet: ByteSet::ALNUM,
-                    min: 36,
-                    max: 36,
-                }],
-                right: ByteSet::ALNUM,
-            },
-            context: None,
-            check: None,
-            home: Home {
-                hosts: vec!["api.github.com".into()],
-                headers: vec!["authorization".into()],
-                ..Home::default()
-            },
-            examples: Examples::default(),
-        };
-        Catalog {
-            signatures: vec![Arc::new(github)],
-        }
+        builtin::read().expect("the embedded signature files are valid")
     }
 
     /// A catalog of these signatures.
@@ -249,8 +225,47 @@ impl Catalog {
         Catalog { signatures }
     }
 
+    /// Reads the text of one signature file.
+    ///
+    /// # Errors
+    /// Every mistake, in the order of the file.
+    pub fn parse(file: &str, text: &str) -> Result<Vec<Signature>, Vec<CatalogError>> {
+        row::parse_file(file, text)
+    }
+
+    /// Adds signatures, such as an operator's own.
+    ///
+    /// # Errors
+    /// An id that is there already.
+    pub fn extend(
+        &mut self,
+        signatures: impl IntoIterator<Item = Signature>,
+    ) -> Result<(), CatalogError> {
+        let mut seen: HashSet<Box<str>> = self
+            .signatures
+            .iter()
+            .map(|signature| signature.id.clone())
+            .collect();
+        for signature in signatures {
+            if !seen.insert(signature.id.clone()) {
+                return Err(CatalogError::row(&signature.id, "is defined twice"));
+            }
+            self.signatures.push(Arc::new(signature));
+        }
+        Ok(())
+    }
+
     /// The signatures, in order.
+    #[must_use]
     pub fn signatures(&self) -> &[Arc<Signature>] {
         &self.signatures
+    }
+
+    /// The signature with this id.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Arc<Signature>> {
+        self.signatures
+            .iter()
+            .find(|signature| &*signature.id == id)
     }
 }

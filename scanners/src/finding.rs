@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crate::{Fingerprint, Signature};
 
 /// What kind of thing a signature looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Class {
     /// A credential, private key or known secret value.
     Secret,
@@ -37,7 +38,8 @@ impl fmt::Display for Class {
 }
 
 /// How bad it is if the value leaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Little harm, or little certainty.
     Low,

@@ -20,7 +20,9 @@ mod scanner;
 mod session;
 
 pub use catalog::{
-    Boundary, ByteSet, Catalog, CatalogError, Context, Examples, Home, Segment, Shape, Signature,
+    Anchor, Boundary, ByteSet, Catalog, CatalogError, Context, DigitsSpec, Examples, ExamplesSpec,
+    Home, HomeSpec, InnerSpec, Pattern, PatternError, Segment, Shape, ShapeName, Signature,
+    SignatureSpec,
 };
 pub use finding::{Class, Finding, Part, Place, Severity, Side};
 pub use fingerprint::{Fingerprint, FingerprintKey};
