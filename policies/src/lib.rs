@@ -16,6 +16,7 @@ mod path;
 mod policy;
 mod problem;
 mod verdict;
+pub mod yaml;
 
 // The words of `scanners` that facts and verdicts are made of: who reads a verdict needs them too.
 pub use egret_scanners::{Class, Finding, Part, Place, Side, Signature};
