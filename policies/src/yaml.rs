@@ -153,11 +153,7 @@ impl<'t> Document<'t> {
         message: String,
         help: &str,
     ) -> Problem {
-        let start = self
-            .text
-            .char_indices()
-            .nth(index)
-            .map_or(self.text.len(), |(at, _)| at);
+        let start = if self.text.is_char_boundary(index) { index } else { self.text.len() };
         Problem {
             file: self.file.into(),
             line,
