@@ -59,5 +59,6 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(crate::run::Arguments),
+    Iptables(crate::iptables::Arguments),
     Demo(crate::demo::Arguments),
 }

@@ -7,6 +7,7 @@ mod args;
 mod config;
 mod demo;
 mod harden;
+mod iptables;
 mod logging;
 mod origin;
 mod run;
@@ -32,6 +33,7 @@ fn dispatch(line: &CommandLine) -> anyhow::Result<ExitCode> {
     let options = &line.options;
     match &line.command {
         Command::Run(arguments) => run::run(options, arguments),
+        Command::Iptables(arguments) => iptables::run(options, arguments),
         Command::Demo(arguments) => demo::run(arguments),
     }
 }
