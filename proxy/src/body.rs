@@ -45,6 +45,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::decode::{Codings, Expansion};
+use crate::framing;
 use crate::heads::{self, Masks};
 use pipe::{Pipe, Turn};
 
@@ -208,6 +209,9 @@ where
             return Err(BodyError::Short { declared, received });
         }
         self.trailers = trailers;
+        if let Some(trailers) = &mut self.trailers {
+            framing::clean_trailers(trailers);
+        }
         self.phase = Phase::Draining;
         self.pipe.close();
         Ok(())
