@@ -84,8 +84,11 @@ const BANNED: &[&str] = &[
     "serde_yml",
 ];
 
+type Names = &'static [&'static str];
+type Deed = (&'static str, Names, Names, Names);
+
 /// Deeds that have one place. The words, the crates that are searched, and the files that may.
-const DEEDS: &[(&str, &[&str], &[&str], &[&str])] = &[
+const DEEDS: &[Deed] = &[
     (
         "refuses",
         &["egret_denied", "StatusCode::FORBIDDEN"],
