@@ -9,6 +9,7 @@ mod demo;
 mod harden;
 mod iptables;
 mod logging;
+mod mistakes;
 mod origin;
 mod run;
 mod state;

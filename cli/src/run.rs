@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     harden::this_process()?;
     logging::start(options);
-    let mut config = config::load(options)?;
+    let settings = config::load(options, config::Depth::Files)?;
+    let mut config = settings.proxy;
     if let Some(policy) = &arguments.policy {
         config.policy.clone_from(policy);
     }

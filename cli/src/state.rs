@@ -76,7 +76,7 @@ mod tests {
         let mode = std::fs::metadata(&dir).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         prepare(&dir).unwrap();
-        std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o777)).unwrap();
         let error = prepare(&dir).unwrap_err().to_string();
         assert!(error.contains("chmod 700"), "{error}");
     }
