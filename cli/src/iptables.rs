@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<Ex
     let plan = |arguments: &PlanArguments| {
         plan(
             arguments,
-            &config::load(options)?.listen,
+            &config::load(options, config::Depth::Syntax)?.proxy.listen,
             runner.kernel_has_ipv6(),
         )
     };
