@@ -7,13 +7,37 @@
 //! log. What the crate deliberately does not do: parse configuration files, decide what may pass, or
 //! look for secrets; those are the words of `cli`, `policies` and `scanners`.
 
+mod accept;
+mod close;
 mod config;
+mod conversation;
 mod entropy;
+mod explicit;
+mod forward;
+mod gate;
+mod http_server;
+mod judge;
 mod leaves;
+mod ledger;
+mod line;
 mod listeners;
+mod meter;
+mod metrics;
+mod open;
+mod pool;
 mod proxy;
+mod reach;
+mod read;
+mod reply;
 mod roots;
+mod serve;
+mod snapshot;
+pub mod state;
 mod stream;
+mod tunnel;
+mod unwrap;
+mod upstream;
+mod windows;
 
 mod body;
 mod decode;
@@ -31,3 +55,5 @@ pub use config::{
 };
 pub use listeners::{ListenError, Listeners};
 pub use proxy::{Addresses, Counts, Proxy, ReloadError, Running, StartError};
+pub use roots::RootsError;
+pub use snapshot::LoadError;

@@ -3,18 +3,38 @@
 //! Nouns: [`Proxy`] (starts), [`Running`] (the handle of what was started), [`Addresses`].
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use crate::config::Config;
+use arc_swap::ArcSwap;
+use egret_audit::{Log, Writer};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+
+use crate::accept::{self, Alive};
+use crate::config::{AuditPath, Config, Durability};
+use crate::leaves::Leaves;
+use crate::ledger::Ledger;
 use crate::listeners::Listeners;
+use crate::metrics::Metrics;
+use crate::pool::Pool;
+use crate::roots::{self, RootsError};
+use crate::serve::Shared;
+use crate::snapshot::{LoadError, Source};
+use crate::state::{self, StateError};
+use crate::upstream::Upstream;
 
 /// The way in.
 #[derive(Debug)]
 pub struct Proxy;
 
 /// What was started. Dropping it does not stop the proxy; [`Running::shutdown`] does.
-#[derive(Debug)]
 pub struct Running {
     addresses: Addresses,
+    shared: Arc<Shared>,
+    source: Source,
+    generation: Mutex<u64>,
+    drain: watch::Sender<bool>,
+    alive: mpsc::Receiver<()>,
 }
 
 /// The addresses in use, with the ports the system chose.
@@ -48,22 +68,50 @@ pub enum StartError {
     /// A socket could not be set up.
     #[error("cannot set up a listener: {0}")]
     Listener(#[source] std::io::Error),
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A root cannot be used.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// Policy, signatures or known secrets cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The audit log cannot be used.
+    #[error("the audit log cannot be used: {0}")]
+    Audit(#[from] egret_audit::OpenError),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// The TLS provider refuses our settings.
+    #[error("cannot configure TLS: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// Why a reload kept the old policy.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReloadError {
-    /// The policy file could not be read.
-    #[error("cannot read the policy: {0}")]
-    Read(#[source] std::io::Error),
-}
+pub type ReloadError = LoadError;
 
 impl Proxy {
     /// Starts serving on `listeners`. Returns once everything is ready to accept.
-    pub async fn start(_config: Config, listeners: Listeners) -> Result<Running, StartError> {
+    ///
+    /// # Errors
+    /// The first thing that keeps it from serving safely.
+    pub async fn start(config: Config, listeners: Listeners) -> Result<Running, StartError> {
         let addresses = Addresses::of(&listeners).map_err(StartError::Listener)?;
-        Ok(Running { addresses })
+        let (drain, draining) = watch::channel(false);
+        let key = state::fingerprint_key(&config.state_dir)?;
+        let source = Source::new(&config, key);
+        let shared = Arc::new(share(&config, &source, &addresses, draining)?);
+        let (token, alive) = mpsc::channel(1);
+        accept_all(listeners, &shared, &token).map_err(StartError::Listener)?;
+        Ok(Running {
+            addresses,
+            shared,
+            source,
+            generation: Mutex::new(1),
+            drain,
+            alive,
+        })
     }
 }
 
@@ -75,18 +123,93 @@ impl Running {
 
     /// What was decided so far.
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        self.shared.metrics.counts()
     }
 
     /// Reads policy and known secrets again. On an error the old ones stay in force. Returns the
     /// generation now in force.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the new policy.
     pub async fn reload(&self) -> Result<u64, ReloadError> {
-        Ok(0)
+        let mut generation = self.generation.lock().await;
+        let next = *generation + 1;
+        let loaded = self.source.load(next);
+        self.shared.metrics.reloaded(loaded.is_ok().then_some(next));
+        self.shared.snapshots.store(Arc::new(loaded?));
+        *generation = next;
+        Ok(next)
     }
 
     /// Stops accepting, lets running exchanges finish within `limits.timeouts.drain`, closes every
     /// record and returns.
-    pub async fn shutdown(self) {}
+    pub async fn shutdown(self) {
+        let Running {
+            shared,
+            drain,
+            mut alive,
+            ..
+        } = self;
+        let patience = shared.limits.timeouts.drain;
+        drain.send_replace(true);
+        if tokio::time::timeout(patience, alive.recv()).await.is_err() {
+            tracing::warn!("connections were still open when the time for draining was over");
+        }
+        shared.ledger.close().await;
+    }
+}
+
+fn share(
+    config: &Config,
+    source: &Source,
+    addresses: &Addresses,
+    draining: watch::Receiver<bool>,
+) -> Result<Shared, StartError> {
+    let authority = Arc::new(state::authority(config, SystemTime::now())?);
+    let roots = roots::load(&config.upstream.extra_roots, authority.cert_der())?;
+    let snapshot = source.load(1)?;
+    let metrics = Metrics::new();
+    metrics.reloaded(Some(1));
+    Ok(Shared {
+        limits: config.limits.clone(),
+        snapshots: ArcSwap::from_pointee(snapshot),
+        ledger: open_ledger(config)?,
+        upstream: Upstream::new(&config.upstream, roots, addresses.all())?,
+        leaves: Leaves::new(authority),
+        pool: Pool::default(),
+        metrics,
+        draining,
+    })
+}
+
+fn open_ledger(config: &Config) -> Result<Ledger, StartError> {
+    let path = match &config.audit.path {
+        AuditPath::File(path) => config.state_dir.join(path),
+        AuditPath::Stdout => "/dev/stdout".into(),
+    };
+    let durability = match config.audit.durability {
+        Durability::Written => egret_audit::Durability::Written,
+        Durability::Synced => egret_audit::Durability::Synced,
+    };
+    let log = Log::open(&path, durability, SystemTime::now())?;
+    let writer = Writer::start(log, Box::new(SystemTime::now)).map_err(StartError::Thread)?;
+    Ok(Ledger::new(writer, config.limits.timeouts.record))
+}
+
+fn accept_all(listeners: Listeners, shared: &Arc<Shared>, alive: &Alive) -> std::io::Result<()> {
+    let room = Arc::new(Semaphore::new(shared.limits.connections));
+    for listener in listeners.proxy {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let serving = accept::explicit(
+            listener,
+            Arc::clone(shared),
+            Arc::clone(&room),
+            alive.clone(),
+        );
+        tokio::spawn(serving);
+    }
+    Ok(())
 }
 
 impl Addresses {
@@ -103,5 +226,20 @@ impl Addresses {
             dns: addresses(&listeners.dns_tcp)?,
             admin: addresses(&listeners.admin)?,
         })
+    }
+
+    /// Every address that is ours: none may be dialled.
+    fn all(&self) -> Vec<SocketAddr> {
+        let all = [&self.proxy, &self.transparent, &self.dns, &self.admin];
+        all.into_iter().flatten().copied().collect()
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Running")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,71 @@
+//! Stop 1: sockets become flows, as many at once as the limits say.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_policies::{ClientAddr, Flow, FlowId, Via};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::conversation::words;
+use crate::explicit;
+use crate::http_server::drained;
+use crate::open::OpenFlow;
+use crate::serve::Shared;
+
+/// A token that some connection is still served: held by every task, awaited by the shutdown.
+pub(crate) type Alive = mpsc::Sender<()>;
+
+/// Accepts clients of the explicit proxy until the drain.
+pub(crate) async fn explicit(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    room: Arc<Semaphore>,
+    alive: Alive,
+) {
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = drained(shared.draining.clone()) => return,
+        };
+        let (stream, client) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                pause(&error).await;
+                continue;
+            }
+        };
+        let alive = alive.clone();
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let _held = (place, alive);
+            if let Some(flow) = flow(&stream, client) {
+                let opened = OpenFlow::new(flow, &shared);
+                drop(shared);
+                Box::pin(explicit::serve(stream, opened)).await;
+            }
+        });
+    }
+}
+
+fn flow(stream: &TcpStream, client: SocketAddr) -> Option<Flow> {
+    stream.set_nodelay(true).ok()?;
+    let [high, low] = words().ok()?;
+    Some(Flow {
+        id: FlowId(high, low),
+        client: ClientAddr(client),
+        original: None,
+        via: Via::Proxy,
+    })
+}
+
+/// Out of file descriptors: the backlog waits, and so do we, instead of spinning.
+async fn pause(error: &io::Error) {
+    tracing::warn!(%error, "cannot accept");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}

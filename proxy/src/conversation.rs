@@ -1,0 +1,224 @@
+//! The requests of one client connection, and the way upstream they share.
+//!
+//! Nouns: [`Conversation`], [`Road`]. An intercepted connection has one upstream connection of its own;
+//! an explicit one takes lines from the pool.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use egret_policies::ExchangeId;
+use http::request::Parts;
+use http::{Method, Request};
+use hyper::body::Incoming;
+
+use crate::entropy;
+use crate::forward::{self, Refused, permitted};
+use crate::gate::Refusal;
+use crate::judge::Known;
+use crate::line::Line;
+use crate::open::{OpenExchange, OpenFlow};
+use crate::pool::Key;
+use crate::reach;
+use crate::read::{self, Bound, Objection};
+use crate::reply::Reply;
+use crate::upstream::{Offer, Speaks};
+
+/// One client connection, after unwrapping.
+pub(crate) struct Conversation {
+    pub(crate) flow: Arc<OpenFlow>,
+    pub(crate) bound: Bound,
+    pub(crate) road: Road,
+}
+
+/// How its requests travel.
+pub(crate) enum Road {
+    /// Over one connection, dialled before the client's handshake was answered.
+    Own {
+        /// `None` where nothing was dialled: then every request is refused by what is known.
+        line: Mutex<Option<Arc<Line>>>,
+        /// What to propose when it has to be dialled again.
+        offer: Offer,
+    },
+    /// Over lines from the pool, each request its own.
+    Pooled,
+}
+
+impl Conversation {
+    /// One request: read, opened, judged, forwarded; refused by the gate where it must be.
+    pub(crate) async fn exchange(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Reply, Unidentified> {
+        let (parts, body) = request.into_parts();
+        let method = parts.method.clone();
+        let (known, objection) = read::head(&self.bound, &parts);
+        let exchange = OpenExchange::new(&self.flow, identify()?, known);
+        let forwarded = match objection {
+            Some(objection) => Err(objected(&exchange, objection)),
+            None => Box::pin(forward::forward(&self, &exchange, parts, body)).await,
+        };
+        match forwarded {
+            Ok(reply) => Ok(reply),
+            Err(refused) => Ok(refuse(&exchange, refused, &method).await),
+        }
+    }
+
+    /// The line for a judged request: the connection's own, one from the pool, or a new one.
+    pub(crate) async fn line(&self, exchange: &OpenExchange) -> Result<Arc<Line>, Refused> {
+        match &self.road {
+            Road::Own { line, .. } => {
+                let open = lock(line).clone().filter(|line| !line.is_closed());
+                match open {
+                    Some(line) => Ok(line),
+                    None => self.fresh_line(exchange).await,
+                }
+            }
+            Road::Pooled => self.pooled_line(exchange).await,
+        }
+    }
+
+    /// A newly dialled line, in the version the client was promised.
+    pub(crate) async fn fresh_line(&self, exchange: &OpenExchange) -> Result<Arc<Line>, Refused> {
+        let mut known = exchange.with_known(|known| known.clone());
+        let dialled = self.dial(&mut known).await;
+        exchange.with_known(|shared| {
+            shared.address = known.address;
+            shared.trouble = known.trouble;
+        });
+        match dialled {
+            Some(line) => Ok(self.adopt(line)),
+            None => Err(self.unreached(exchange)),
+        }
+    }
+
+    /// After the answer's head: where the line goes once the answer is over.
+    pub(crate) fn give_back(&self, exchange: &OpenExchange, line: &Arc<Line>) {
+        if let Road::Pooled = self.road
+            && let Some(key) = self.key(exchange)
+        {
+            self.flow.shared.pool.give_back(key, Arc::clone(line));
+        }
+    }
+
+    async fn dial(&self, known: &mut Known) -> Option<Line> {
+        let offer = match &self.road {
+            Road::Own { offer, .. } => *offer,
+            Road::Pooled => Offer::Unstated,
+        };
+        let located = reach::locate(&self.flow, known).await?;
+        reach::dial(&self.flow, known, &located, offer).await
+    }
+
+    fn adopt(&self, line: Line) -> Arc<Line> {
+        let line = Arc::new(line);
+        if let Road::Own { line: own, .. } = &self.road {
+            *lock(own) = Some(Arc::clone(&line));
+        }
+        line
+    }
+
+    async fn pooled_line(&self, exchange: &OpenExchange) -> Result<Arc<Line>, Refused> {
+        let mut known = exchange.with_known(|known| known.clone());
+        let located = reach::locate(&self.flow, &mut known).await;
+        exchange.with_known(|shared| {
+            shared.address = known.address;
+            shared.trouble = known.trouble;
+        });
+        let Some(located) = located else {
+            return Err(self.unreached(exchange));
+        };
+        if let Some(line) = self
+            .key(exchange)
+            .and_then(|key| self.flow.shared.pool.take(&key))
+        {
+            return Ok(line);
+        }
+        let dialled = reach::dial(&self.flow, &mut known, &located, Offer::Unstated).await;
+        exchange.with_known(|shared| {
+            shared.address = known.address;
+            shared.trouble = known.trouble;
+        });
+        dialled
+            .map(Arc::new)
+            .ok_or_else(|| self.unreached(exchange))
+    }
+
+    fn key(&self, exchange: &OpenExchange) -> Option<Key> {
+        exchange.with_known(|known| {
+            Some(Key {
+                host: known.host.clone()?,
+                address: known.address?,
+                port: known.port,
+                generation: self.flow.snapshot.policy.generation(),
+                client: self.flow.flow.client.0.ip(),
+            })
+        })
+    }
+
+    /// What is known now refuses; if it did not, there would be a line.
+    fn unreached(&self, exchange: &OpenExchange) -> Refused {
+        match permitted(exchange.judge()) {
+            Err(refused) => refused,
+            Ok(_) => Refused {
+                verdict: exchange.fail(egret_policies::Trouble::UpstreamUnreachable),
+                detail: None,
+            },
+        }
+    }
+}
+
+/// No identifier could be drawn: the connection ends, since nothing on it could be recorded.
+#[derive(Debug, thiserror::Error)]
+#[error("no randomness for an identifier")]
+pub(crate) struct Unidentified;
+
+/// Records a refusal and answers it.
+pub(crate) async fn refuse(
+    exchange: &Arc<OpenExchange>,
+    refused: Refused,
+    method: &Method,
+) -> Reply {
+    let Refused {
+        mut verdict,
+        mut detail,
+    } = refused;
+    if !exchange.is_decided() && exchange.decide(&verdict).await.is_err() {
+        verdict = exchange.fail(egret_policies::Trouble::AuditUnavailable);
+        detail = None;
+    }
+    let findings = exchange.with_known(|known| known.findings.clone());
+    let refusal = Refusal {
+        exchange: exchange.id,
+        verdict: &verdict,
+        findings: &findings,
+        detail,
+        method,
+    };
+    let answer = refusal.answer();
+    exchange.outcome(|outcome| outcome.status = Some(answer.status().as_u16()));
+    answer
+}
+
+/// A head that cannot stand is refused whatever the policy says.
+fn objected(exchange: &OpenExchange, objection: Objection) -> Refused {
+    Refused {
+        verdict: exchange.judge(),
+        detail: Some(objection.detail),
+    }
+}
+
+/// An identifier for an exchange.
+pub(crate) fn identify() -> Result<ExchangeId, Unidentified> {
+    let [high, low] = words()?;
+    Ok(ExchangeId(high, low))
+}
+
+/// 128 random bits in two words.
+pub(crate) fn words() -> Result<[u64; 2], Unidentified> {
+    let high: [u8; 8] = entropy::bytes().map_err(|_| Unidentified)?;
+    let low: [u8; 8] = entropy::bytes().map_err(|_| Unidentified)?;
+    Ok([u64::from_ne_bytes(high), u64::from_ne_bytes(low)])
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,150 @@
+//! The explicit proxy: absolute-form requests, and CONNECT, which hands the stream to the spine.
+//!
+//! A CONNECT to a host that will be denied is answered 200 all the same: the refusal follows inside TLS as
+//! a 403 with a JSON body, which curl and the SDKs show, where they swallow the body of a refused
+//! CONNECT. Nothing is dialled for it. Only a CONNECT that cannot be understood is refused as such.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::conversation::{self, Conversation, Road, Unidentified};
+use crate::forward::Refused;
+use crate::http_server::{drained, http1_builder};
+use crate::judge::Known;
+use crate::open::{OpenExchange, OpenFlow};
+use crate::read::{self, Bound, Objection};
+use crate::reply::{self, Reply};
+use crate::serve;
+use crate::stream::Captured;
+
+type Client = TokioIo<Captured<TcpStream>>;
+
+/// Serves one client of the explicit proxy.
+pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
+    let shared = Arc::clone(&flow.shared);
+    let front = Arc::new(Front {
+        conversation: Arc::new(Conversation {
+            flow: Arc::clone(&flow),
+            bound: Bound::Anywhere,
+            road: Road::Pooled,
+        }),
+        tunnel: Mutex::new(None),
+    });
+    let service = {
+        let front = Arc::clone(&front);
+        service_fn(move |request| Arc::clone(&front).request(request))
+    };
+    let io: Client = TokioIo::new(Captured::new(stream, shared.limits.idle));
+    let connection = http1_builder(&shared.limits)
+        .serve_connection(io, service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = drained(shared.draining.clone()) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "explicit connection ended");
+    }
+    if let Some((upgrade, known)) = front.take_tunnel() {
+        enter(upgrade, flow, known).await;
+    }
+}
+
+/// The service of one connection.
+struct Front {
+    conversation: Arc<Conversation>,
+    tunnel: Mutex<Option<(OnUpgrade, Known)>>,
+}
+
+impl Front {
+    async fn request(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Unidentified> {
+        if request.method() == Method::CONNECT {
+            return self.connect(request).await;
+        }
+        Arc::clone(&self.conversation).exchange(request).await
+    }
+
+    async fn connect(&self, request: Request<Incoming>) -> Result<Reply, Unidentified> {
+        let (host, port) = match read::connect_target(request.uri(), request.headers()) {
+            Ok(target) => target,
+            Err(objection) => return self.object(&request, objection).await,
+        };
+        let known = Known {
+            host: Some(host),
+            port,
+            ..Known::default()
+        };
+        self.conversation.flow.expect(&known, None);
+        let upgrade = hyper::upgrade::on(request);
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some((upgrade, known));
+        Ok(established())
+    }
+
+    async fn object(
+        &self,
+        request: &Request<Incoming>,
+        objection: Objection,
+    ) -> Result<Reply, Unidentified> {
+        let flow = &self.conversation.flow;
+        let known = Known {
+            trouble: Some(objection.trouble),
+            ..Known::default()
+        };
+        let exchange = OpenExchange::new(flow, conversation::identify()?, known);
+        let refused = Refused {
+            verdict: exchange.judge(),
+            detail: Some(objection.detail),
+        };
+        Ok(conversation::refuse(&exchange, refused, request.method()).await)
+    }
+
+    fn take_tunnel(&self) -> Option<(OnUpgrade, Known)> {
+        self.tunnel
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+/// What follows the 200: the stream as the client sees it, connected to its destination.
+async fn enter(upgrade: OnUpgrade, flow: Arc<OpenFlow>, known: Known) {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => return tracing::debug!(%error, "no tunnel after CONNECT"),
+    };
+    let Some(stream) = reclaim(upgraded, &flow, &known) else {
+        return;
+    };
+    Box::pin(serve::captured(stream, flow, known)).await;
+}
+
+/// The socket back from hyper. Bytes that came with the CONNECT head, before our answer, are no part of
+/// the tunnel: whoever sends them may be smuggling, and the connection ends.
+fn reclaim(upgraded: Upgraded, flow: &OpenFlow, known: &Known) -> Option<Captured<TcpStream>> {
+    let parts = upgraded.downcast::<Client>().ok()?;
+    if parts.read_buf.is_empty() {
+        return Some(parts.io.into_inner());
+    }
+    serve::turn_away(
+        flow,
+        known.clone(),
+        "bytes came before CONNECT was answered",
+    );
+    None
+}
+
+fn established() -> Reply {
+    let mut answer = Response::new(reply::empty());
+    *answer.status_mut() = StatusCode::OK;
+    answer
+}

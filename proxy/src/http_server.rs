@@ -1,0 +1,88 @@
+//! The server's side of HTTP: hyper's connections with our bounds, timers and drain.
+//!
+//! Deliberately hyper's plain connection builders: the version was settled by detection or ALPN, and a
+//! sniffing builder has no deadline.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use crate::config::Limits;
+use crate::conversation::Conversation;
+use crate::windows;
+
+/// Serves HTTP/1.1 until either side ends it.
+pub(crate) async fn http1<S>(stream: S, conversation: Arc<Conversation>) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shared = Arc::clone(&conversation.flow.shared);
+    let service = service_fn(move |request| Arc::clone(&conversation).exchange(request));
+    let connection = http1_builder(&shared.limits).serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = drained(shared.draining.clone()) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// Serves HTTP/2 until either side ends it.
+pub(crate) async fn http2<S>(stream: S, conversation: Arc<Conversation>) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shared = Arc::clone(&conversation.flow.shared);
+    let service = service_fn(move |request| Arc::clone(&conversation).exchange(request));
+    let connection = http2_builder(&shared.limits).serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = drained(shared.draining.clone()) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// HTTP/1 with a deadline for each head.
+pub(crate) fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.timeouts.head)
+        .max_header_size(limits.header_bytes)
+        .max_headers(windows::HEADERS)
+        .half_close(false)
+        .auto_date_header(false);
+    builder
+}
+
+fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(windows::STREAM)
+        .initial_connection_window_size(windows::CONNECTION)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(windows::SEND_BUFFER)
+        .max_pending_accept_reset_streams(windows::PENDING_RESETS)
+        .max_local_error_reset_streams(windows::ERROR_RESETS)
+        .keep_alive_interval(windows::PING_EVERY)
+        .keep_alive_timeout(windows::PING_TIMEOUT)
+        .auto_date_header(false);
+    builder
+}
+
+/// Completes when the proxy stops accepting.
+pub(crate) async fn drained(mut draining: watch::Receiver<bool>) {
+    let stopping = draining.wait_for(|stopping| *stopping).await.is_ok();
+    if !stopping {
+        // The proxy is gone without saying so: nobody drains.
+        std::future::pending::<Infallible>().await;
+    }
+}

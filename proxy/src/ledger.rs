@@ -1,0 +1,70 @@
+//! The only writer of the audit log, seen from the async side.
+//!
+//! Nouns: [`Ledger`]. Recording waits for the log's acknowledgement, but not for ever: no record, no
+//! traffic. Noting hands over and returns at once; it is what the guards use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_audit::{Draft, Writer};
+use tokio::sync::oneshot;
+
+/// The handle of the audit log.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    writer: Arc<Writer>,
+    patience: Duration,
+}
+
+/// A record that was not written, or not in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the audit log cannot be written")]
+pub(crate) struct Unrecorded;
+
+impl Ledger {
+    pub(crate) fn new(writer: Writer, patience: Duration) -> Self {
+        Self {
+            writer: Arc::new(writer),
+            patience,
+        }
+    }
+
+    /// Writes a record and waits until it is as durable as configured.
+    pub(crate) async fn record(&self, draft: Draft) -> Result<(), Unrecorded> {
+        let (written, acknowledged) = oneshot::channel();
+        self.writer.append(
+            draft,
+            Box::new(move |result| {
+                // The waiter may have lost patience; the record stays.
+                let _ = written.send(result.is_ok());
+            }),
+        );
+        match tokio::time::timeout(self.patience, acknowledged).await {
+            Ok(Ok(true)) => Ok(()),
+            _ => Err(Unrecorded),
+        }
+    }
+
+    /// Hands a record over without waiting.
+    pub(crate) fn note(&self, draft: Draft) {
+        self.writer.append(
+            draft,
+            Box::new(|result| {
+                if let Err(error) = result {
+                    tracing::error!(%error, "a closing record was not written");
+                }
+            }),
+        );
+    }
+
+    /// Writes what was handed over, then ends the writer.
+    pub(crate) async fn close(&self) {
+        let writer = Arc::clone(&self.writer);
+        if tokio::task::spawn_blocking(move || writer.close())
+            .await
+            .is_err()
+        {
+            tracing::error!("the audit writer did not end cleanly");
+        }
+    }
+}

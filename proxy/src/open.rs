@@ -1,0 +1,217 @@
+//! Stop 2: from here one closing record is certain, also if the task is cancelled or panics.
+//!
+//! Nouns: [`OpenFlow`] guards a connection, [`OpenExchange`] one request on it. Each holds the record
+//! that is due if nothing more happens; stops on the way replace it. `close` hands it over.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use egret_audit::{Draft, Event, Failure, Judged, Outcome};
+use egret_policies::{ExchangeId, Flow, Trouble, Verdict};
+use egret_scanners::Finding;
+use tokio::time::Instant;
+
+use crate::judge::Known;
+use crate::ledger::Unrecorded;
+use crate::serve::Shared;
+use crate::snapshot::Snapshot;
+
+/// A captured connection with its books.
+pub(crate) struct OpenFlow {
+    pub(crate) flow: Flow,
+    pub(crate) shared: Arc<Shared>,
+    /// The policy and scanner it started with, and keeps.
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(super) pending: Mutex<Option<Draft>>,
+    pub(super) started: Instant,
+}
+
+/// One request with its books. Shared by the two directions; the last holder to let go closes them.
+pub(crate) struct OpenExchange {
+    pub(crate) id: ExchangeId,
+    pub(crate) flow: Arc<OpenFlow>,
+    pub(super) books: Mutex<Books>,
+    pub(super) started: Instant,
+}
+
+/// What will be written about an exchange.
+pub(super) struct Books {
+    pub(super) known: Known,
+    pub(super) stage: Stage,
+    pub(super) draft: Draft,
+    pub(super) outcome: Outcome,
+}
+
+/// How far an exchange has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No decision is on record.
+    Undecided,
+    /// Refused, and recorded so: nothing more is due.
+    Refused,
+    /// Forwarding is on record: an outcome is due.
+    Forwarded,
+}
+
+impl OpenFlow {
+    pub(crate) fn new(flow: Flow, shared: &Arc<Shared>) -> Arc<Self> {
+        let opened = Self {
+            flow,
+            shared: Arc::clone(shared),
+            snapshot: shared.snapshots.load_full(),
+            pending: Mutex::new(None),
+            started: Instant::now(),
+        };
+        let known = Known {
+            trouble: Some(Trouble::BadRequest),
+            ..opened.origin()
+        };
+        opened.expect(&known, None);
+        shared.metrics.flow_opened();
+        Arc::new(opened)
+    }
+
+    /// What the socket alone tells.
+    pub(crate) fn origin(&self) -> Known {
+        let original = self.flow.original;
+        Known {
+            address: original.map(|original| original.0.ip()),
+            port: original.map_or(0, |original| original.0.port()),
+            ..Known::default()
+        }
+    }
+
+    /// The verdict on `known` by this flow's policy.
+    pub(crate) fn judge(&self, known: &Known) -> Verdict {
+        known.judge(&self.flow, &self.snapshot.policy)
+    }
+
+    /// If the connection ends now, this is its record.
+    pub(crate) fn expect(&self, known: &Known, failure: Option<Failure>) {
+        let verdict = self.judge(known);
+        let draft = self.draft(Event::Flow, None, known, &verdict);
+        let outcome = Outcome {
+            failure,
+            ..Outcome::default()
+        };
+        let mut pending = lock(&self.pending);
+        *pending = Some(Draft {
+            outcome: failure.map(|_| outcome),
+            ..draft
+        });
+    }
+
+    /// The records of its exchanges, or of its tunnel, speak for it.
+    pub(crate) fn accounted(&self) {
+        lock(&self.pending).take();
+    }
+
+    pub(super) fn draft(
+        &self,
+        event: Event,
+        exchange: Option<ExchangeId>,
+        known: &Known,
+        verdict: &Verdict,
+    ) -> Draft {
+        Draft::judged(&Judged {
+            time: SystemTime::now(),
+            event,
+            exchange,
+            facts: &known.facts(&self.flow),
+            verdict,
+            policy: &self.snapshot.policy,
+            inspected: verdict.action != egret_policies::VerdictAction::Tunnel,
+        })
+    }
+}
+
+impl OpenExchange {
+    /// Opens the books of a request. Until it is decided, the record due is that it broke off.
+    pub(crate) fn new(flow: &Arc<OpenFlow>, id: ExchangeId, known: Known) -> Arc<Self> {
+        flow.accounted();
+        let broken = Known {
+            trouble: Some(Trouble::BadRequest),
+            ..known.clone()
+        };
+        let draft = flow.draft(Event::Decision, Some(id), &broken, &flow.judge(&broken));
+        let outcome = Outcome::default();
+        Arc::new(Self {
+            id,
+            flow: Arc::clone(flow),
+            books: Mutex::new(Books {
+                known,
+                stage: Stage::Undecided,
+                draft,
+                outcome,
+            }),
+            started: Instant::now(),
+        })
+    }
+
+    /// Reads or extends what is known.
+    pub(crate) fn with_known<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+        change(&mut lock(&self.books).known)
+    }
+
+    /// The verdict on what is known now.
+    pub(crate) fn judge(&self) -> Verdict {
+        self.flow.judge(&lock(&self.books).known)
+    }
+
+    /// Adds findings and judges again; the closing record follows.
+    pub(crate) fn found(&self, findings: &[Finding]) -> Verdict {
+        self.learn(|known| known.findings.extend_from_slice(findings))
+    }
+
+    /// Notes trouble and judges again; the closing record follows.
+    pub(crate) fn fail(&self, trouble: Trouble) -> Verdict {
+        self.learn(|known| known.fail(trouble))
+    }
+
+    /// Something of the outcome became known.
+    pub(crate) fn outcome(&self, change: impl FnOnce(&mut Outcome)) {
+        change(&mut lock(&self.books).outcome);
+    }
+
+    /// Puts the verdict on record. Only after `Ok` may anything of the request be sent upstream.
+    pub(crate) async fn decide(&self, verdict: &Verdict) -> Result<(), Unrecorded> {
+        let draft = {
+            let mut books = lock(&self.books);
+            books.draft = self.draft(&books.known, verdict);
+            books.draft.clone()
+        };
+        let ledger = &self.flow.shared.ledger;
+        let recorded = ledger.record(draft).await;
+        let mut books = lock(&self.books);
+        match recorded {
+            Ok(()) if verdict.refuses() => books.stage = Stage::Refused,
+            Ok(()) => books.stage = Stage::Forwarded,
+            Err(_) => {}
+        }
+        self.flow.shared.metrics.decided(verdict);
+        recorded
+    }
+
+    /// Whether a decision is on record.
+    pub(crate) fn is_decided(&self) -> bool {
+        lock(&self.books).stage != Stage::Undecided
+    }
+
+    fn learn(&self, change: impl FnOnce(&mut Known)) -> Verdict {
+        let mut books = lock(&self.books);
+        change(&mut books.known);
+        let verdict = self.flow.judge(&books.known);
+        books.draft = self.draft(&books.known, &verdict);
+        verdict
+    }
+
+    fn draft(&self, known: &Known, verdict: &Verdict) -> Draft {
+        self.flow
+            .draft(Event::Decision, Some(self.id), known, verdict)
+    }
+}
+
+/// A poisoned lock only means that some holder panicked; the books must still be closed.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,128 @@
+//! From a name that may be asked for to a line that is verified: one resolution, judged, then dialled.
+//!
+//! Nouns: [`Located`]. Deliberately no record and no refusal: whatever fails becomes part of what is
+//! known, and the judgement that follows denies.
+
+use std::net::SocketAddr;
+
+use egret_policies::Trouble;
+
+use crate::judge::Known;
+use crate::line::Line;
+use crate::open::OpenFlow;
+use crate::stream::Captured;
+use crate::upstream::{Offer, Speaks, UpstreamError};
+
+/// The addresses that may be dialled, in order of preference.
+#[derive(Debug, Clone)]
+pub(crate) struct Located {
+    addresses: Vec<SocketAddr>,
+}
+
+/// Resolves what `known` names and keeps the addresses the policy lets be dialled. `None`: `known` now
+/// holds the reason.
+pub(crate) async fn locate(flow: &OpenFlow, known: &mut Known) -> Option<Located> {
+    let mut addresses = candidates(flow, known).await?;
+    let policy = &flow.snapshot.policy;
+    let first = addresses.first().map(|address| address.ip());
+    addresses.retain(|address| !known.judge_at(address.ip(), &flow.flow, policy).refuses());
+    known.address = addresses.first().map(|address| address.ip()).or(first);
+    (!addresses.is_empty()).then_some(Located { addresses })
+}
+
+/// Dials the located addresses in turn until one answers, as verified TLS where the client speaks it.
+/// `None`: `known` now holds the reason.
+pub(crate) async fn dial(
+    flow: &OpenFlow,
+    known: &mut Known,
+    located: &Located,
+    offer: Offer,
+) -> Option<Line> {
+    let deadline = flow.shared.upstream.deadline();
+    let mut last = UpstreamError::NoAddress;
+    for address in &located.addresses {
+        match line(flow, known, *address, (offer, deadline)).await {
+            Ok(line) => {
+                known.address = Some(address.ip());
+                return Some(line);
+            }
+            Err(error) => last = error,
+        }
+        if !last.may_differ_elsewhere() {
+            break;
+        }
+    }
+    tracing::info!(flow = %flow.flow.id, error = %last, "upstream failed");
+    known.fail(last.trouble());
+    None
+}
+
+/// A connected socket for a tunnel, without TLS of ours.
+pub(crate) async fn socket(
+    flow: &OpenFlow,
+    known: &mut Known,
+    located: &Located,
+) -> Option<tokio::net::TcpStream> {
+    let deadline = flow.shared.upstream.deadline();
+    let mut last = UpstreamError::NoAddress;
+    for address in &located.addresses {
+        match flow.shared.upstream.connect(*address, deadline).await {
+            Ok(stream) => {
+                known.address = Some(address.ip());
+                return Some(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    known.fail(last.trouble());
+    None
+}
+
+/// The original destination where the kernel told it, else the one resolution.
+async fn candidates(flow: &OpenFlow, known: &mut Known) -> Option<Vec<SocketAddr>> {
+    if let Some(original) = flow.flow.original {
+        return Some(vec![original.0]);
+    }
+    let host = known.host.as_ref()?;
+    match flow.shared.upstream.resolve(host, known.port).await {
+        Ok(candidates) => Some(candidates.addresses),
+        Err(error) => {
+            known.fail(error.trouble());
+            None
+        }
+    }
+}
+
+async fn line(
+    flow: &OpenFlow,
+    known: &Known,
+    address: SocketAddr,
+    (offer, deadline): (Offer, tokio::time::Instant),
+) -> Result<Line, UpstreamError> {
+    let limits = &flow.shared.limits;
+    let upstream = &flow.shared.upstream;
+    let stream = upstream.connect(address, deadline).await?;
+    if !known.tls {
+        return Line::open(Captured::new(stream, limits.idle), Speaks::Http1, limits).await;
+    }
+    let host = known.host.as_ref().ok_or(UpstreamError::NoAddress)?;
+    let stream = upstream.secure(stream, host, offer, deadline).await?;
+    let protocol = stream.get_ref().1.alpn_protocol();
+    let speaks = Speaks::from_negotiated(protocol).ok_or(UpstreamError::Version)?;
+    Line::open(Captured::new(stream, limits.idle), speaks, limits).await
+}
+
+impl UpstreamError {
+    /// What a failed upstream is to the policy.
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self {
+            Self::Tls(_) => Trouble::UpstreamTls,
+            _ => Trouble::UpstreamUnreachable,
+        }
+    }
+
+    /// Whether another address of the same name could do better.
+    fn may_differ_elsewhere(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Timeout | Self::OwnAddress)
+    }
+}
