@@ -8,6 +8,7 @@
 //! policy, the random identifiers and the resolved address are arguments.
 
 mod address;
+mod explain;
 mod facts;
 mod flow;
 mod host;
@@ -15,6 +16,8 @@ mod judge;
 mod path;
 mod policy;
 mod problem;
+mod reach;
+mod read;
 mod verdict;
 pub mod yaml;
 

@@ -1,10 +1,21 @@
 //! The operator's file, compiled and immutable.
+//!
+//! [`Policy::parse`] reads it (see `read`), checks that every rule can be reached (see `reach`)
+//! and hands back everything that is wrong. What a compiled policy says about an exchange is in
+//! `judge`, and how it came to say so in `explain`.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use egret_scanners::Signature;
+use egret_scanners::{Class, Side, Signature};
+use sha2::{Digest, Sha256};
 
-use crate::{Facts, Problem};
+use crate::address::Cidr;
+use crate::host::HostPattern;
+use crate::path::PathPattern;
+use crate::yaml::Document;
+use crate::{Action, Problem, read};
 
 /// Whether verdicts are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,12 +26,26 @@ pub enum Mode {
     Audit,
 }
 
+impl Mode {
+    /// The word used in the policy: `enforce` or `audit`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+        }
+    }
+}
+
 /// The operator's file, compiled and immutable.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    generation: u64,
-    digest: Box<str>,
-    mode: Mode,
+    pub(crate) generation: u64,
+    pub(crate) digest: Box<str>,
+    pub(crate) mode: Mode,
+    pub(crate) default: RuleAction,
+    pub(crate) default_name: Arc<str>,
+    pub(crate) scan: ScanTable,
+    pub(crate) rules: Vec<Rule>,
 }
 
 impl Policy {
@@ -37,12 +62,11 @@ impl Policy {
         generation: u64,
         catalog: &[Arc<Signature>],
     ) -> Result<Self, Vec<Problem>> {
-        let _ = (text, file_name, catalog);
-        Ok(Self {
-            generation,
-            digest: "".into(),
-            mode: Mode::Enforce,
-        })
+        let document = Document::parse(text, file_name).map_err(|problem| vec![problem])?;
+        let mut policy = read::policy(&document, catalog)?;
+        policy.generation = generation;
+        policy.digest = hex(&Sha256::digest(text.as_bytes()));
+        Ok(policy)
     }
 
     /// The number of this load.
@@ -60,10 +84,149 @@ impl Policy {
         self.mode
     }
 
-    /// The verdict and the way to it, readable: which rules were looked at, why each did not
-    /// match, what would be scanned and done.
-    pub fn explain(&self, facts: &Facts<'_>) -> String {
-        let _ = facts;
-        String::new()
+    /// The names of the rules, in their order.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rules.iter().map(|rule| &rule.name)
     }
+
+    /// The scan table of a rule by name; the default's for `None` and for a name that is no rule.
+    pub(crate) fn table(&self, rule: Option<&str>) -> &ScanTable {
+        rule.and_then(|name| self.rules.iter().find(|rule| &*rule.name == name))
+            .map_or(&self.scan, |rule| &rule.scan)
+    }
+}
+
+/// One sentence of the policy.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) name: Arc<str>,
+    /// `None`: any host.
+    pub(crate) hosts: Option<Vec<HostPattern>>,
+    /// `None`: any public address.
+    pub(crate) cidrs: Option<Vec<Cidr>>,
+    pub(crate) ports: Vec<u16>,
+    /// `None`: any method.
+    pub(crate) methods: Option<Vec<Box<str>>>,
+    /// `None`: any path.
+    pub(crate) paths: Option<Vec<PathPattern>>,
+    pub(crate) action: RuleAction,
+    pub(crate) scan: ScanTable,
+}
+
+impl Rule {
+    /// Whether the rule speaks of the content of requests, which only an open connection shows.
+    pub(crate) fn reads_requests(&self) -> bool {
+        self.methods.is_some() || self.paths.is_some()
+    }
+
+    /// Whether an address lies in one of the ranges.
+    pub(crate) fn names_address(&self, address: IpAddr) -> bool {
+        self.cidrs
+            .as_ref()
+            .is_some_and(|cidrs| cidrs.iter().any(|cidr| cidr.contains(address)))
+    }
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RuleAction {
+    /// Let pass, inspected.
+    Allow,
+    /// Refuse.
+    Deny,
+    /// Let pass, not inspected.
+    Tunnel,
+}
+
+impl RuleAction {
+    pub(crate) fn permits(self) -> bool {
+        self != Self::Deny
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Tunnel => "tunnel",
+        }
+    }
+}
+
+/// What to do with findings: the merged answer for every class and side, and the exceptions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ScanTable {
+    pub(crate) request: ClassActions,
+    pub(crate) response: ClassActions,
+    pub(crate) exceptions: BTreeMap<Box<str>, Action>,
+}
+
+/// An action for each class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClassActions {
+    pub(crate) secret: Action,
+    pub(crate) pii: Action,
+    pub(crate) generic: Action,
+}
+
+impl ClassActions {
+    pub(crate) fn of(&self, class: Class) -> Action {
+        match class {
+            Class::Secret => self.secret,
+            Class::Pii => self.pii,
+            Class::Generic => self.generic,
+        }
+    }
+
+    pub(crate) fn set(&mut self, class: Class, action: Action) {
+        match class {
+            Class::Secret => self.secret = action,
+            Class::Pii => self.pii = action,
+            Class::Generic => self.generic = action,
+        }
+    }
+}
+
+impl ScanTable {
+    /// The actions of one side.
+    pub(crate) fn side(&self, side: Side) -> &ClassActions {
+        match side {
+            Side::Request => &self.request,
+            Side::Response => &self.response,
+        }
+    }
+
+    /// The actions of one side, to be changed.
+    pub(crate) fn side_mut(&mut self, side: Side) -> &mut ClassActions {
+        match side {
+            Side::Request => &mut self.request,
+            Side::Response => &mut self.response,
+        }
+    }
+}
+
+/// What the contract says where the file says nothing.
+impl Default for ScanTable {
+    fn default() -> Self {
+        Self {
+            request: ClassActions {
+                secret: Action::Deny,
+                pii: Action::Redact,
+                generic: Action::Allow,
+            },
+            response: ClassActions {
+                secret: Action::Redact,
+                pii: Action::Allow,
+                generic: Action::Allow,
+            },
+            exceptions: BTreeMap::new(),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> Box<str> {
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>()
+        .into()
 }

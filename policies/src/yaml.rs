@@ -153,7 +153,11 @@ impl<'t> Document<'t> {
         message: String,
         help: &str,
     ) -> Problem {
-        let start = if self.text.is_char_boundary(index) { index } else { self.text.len() };
+        let start = if self.text.is_char_boundary(index) {
+            index
+        } else {
+            self.text.len()
+        };
         Problem {
             file: self.file.into(),
             line,
