@@ -14,16 +14,27 @@ use crate::explicit;
 use crate::http_server::drained;
 use crate::open::OpenFlow;
 use crate::serve::Shared;
+use crate::transparent;
 
 /// A token that some connection is still served: held by every task, awaited by the shutdown.
 pub(crate) type Alive = mpsc::Sender<()>;
 
-/// Accepts clients of the explicit proxy until the drain.
-pub(crate) async fn explicit(
+/// How clients come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// They speak to the explicit proxy.
+    Explicit,
+    /// They were redirected and know nothing of us.
+    Transparent,
+}
+
+/// Accepts clients until the drain.
+pub(crate) async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
     room: Arc<Semaphore>,
     alive: Alive,
+    door: Door,
 ) {
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
@@ -44,23 +55,33 @@ pub(crate) async fn explicit(
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let _held = (place, alive);
-            if let Some(flow) = flow(&stream, client) {
+            if let Some(flow) = flow(&stream, client, door) {
                 let opened = OpenFlow::new(flow, &shared);
                 drop(shared);
-                Box::pin(explicit::serve(stream, opened)).await;
+                match door {
+                    Door::Explicit => Box::pin(explicit::serve(stream, opened)).await,
+                    Door::Transparent => Box::pin(transparent::serve(stream, opened)).await,
+                }
             }
         });
     }
 }
 
-fn flow(stream: &TcpStream, client: SocketAddr) -> Option<Flow> {
+fn flow(stream: &TcpStream, client: SocketAddr, door: Door) -> Option<Flow> {
     stream.set_nodelay(true).ok()?;
     let [high, low] = words().ok()?;
+    let (original, via) = match door {
+        Door::Explicit => (None, Via::Proxy),
+        Door::Transparent => (
+            transparent::original_destination(stream).ok(),
+            Via::Transparent,
+        ),
+    };
     Some(Flow {
         id: FlowId(high, low),
         client: ClientAddr(client),
-        original: None,
-        via: Via::Proxy,
+        original,
+        via,
     })
 }
 

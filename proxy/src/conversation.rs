@@ -20,6 +20,7 @@ use crate::pool::Key;
 use crate::reach;
 use crate::read::{self, Bound, Objection};
 use crate::reply::Reply;
+use crate::transparent;
 use crate::upstream::{Offer, Speaks};
 
 /// One client connection, after unwrapping.
@@ -50,7 +51,11 @@ impl Conversation {
     ) -> Result<Reply, Unidentified> {
         let (parts, body) = request.into_parts();
         let method = parts.method.clone();
-        let (known, objection) = read::head(&self.bound, &parts);
+        let (mut known, objection) = read::head(&self.bound, &parts);
+        let objection = objection.or_else(|| transparent::unproven(&self.flow, &known));
+        if let Some(objection) = objection {
+            known.fail(objection.trouble);
+        }
         let exchange = OpenExchange::new(&self.flow, identify()?, known);
         let forwarded = match objection {
             Some(objection) => Err(objected(&exchange, objection)),

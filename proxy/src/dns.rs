@@ -1,1 +1,3 @@
-//! The DNS stub.
+//! The DNS stub: the agent's only resolver.
+
+pub(crate) mod bindings;

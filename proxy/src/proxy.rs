@@ -10,8 +10,9 @@ use arc_swap::ArcSwap;
 use egret_audit::{Log, Writer};
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 
-use crate::accept::{self, Alive};
+use crate::accept::{self, Alive, Door};
 use crate::config::{AuditPath, Config, Durability};
+use crate::dns::bindings::Bindings;
 use crate::leaves::Leaves;
 use crate::ledger::Ledger;
 use crate::listeners::Listeners;
@@ -177,6 +178,7 @@ fn share(
         upstream: Upstream::new(&config.upstream, roots, addresses.all())?,
         leaves: Leaves::new(authority),
         pool: Pool::default(),
+        bindings: Bindings::default(),
         metrics,
         draining,
     })
@@ -198,16 +200,17 @@ fn open_ledger(config: &Config) -> Result<Ledger, StartError> {
 
 fn accept_all(listeners: Listeners, shared: &Arc<Shared>, alive: &Alive) -> std::io::Result<()> {
     let room = Arc::new(Semaphore::new(shared.limits.connections));
-    for listener in listeners.proxy {
+    let explicit = listeners
+        .proxy
+        .into_iter()
+        .map(|listener| (listener, Door::Explicit));
+    let redirected = listeners.transparent.into_iter();
+    let redirected = redirected.map(|listener| (listener, Door::Transparent));
+    for (listener, door) in explicit.chain(redirected) {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let serving = accept::explicit(
-            listener,
-            Arc::clone(shared),
-            Arc::clone(&room),
-            alive.clone(),
-        );
-        tokio::spawn(serving);
+        let (shared, room) = (Arc::clone(shared), Arc::clone(&room));
+        tokio::spawn(accept::accept(listener, shared, room, alive.clone(), door));
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::Limits;
 use crate::conversation::{Conversation, Road};
 use crate::detect::{Detection, Detector};
+use crate::dns::bindings::Bindings;
 use crate::http_server;
 use crate::judge::Known;
 use crate::leaves::Leaves;
@@ -31,6 +32,7 @@ use crate::reach;
 use crate::read::Bound;
 use crate::snapshot::Snapshot;
 use crate::stream::Captured;
+use crate::transparent;
 use crate::tunnel;
 use crate::unwrap::{self, Greeting, ServerName};
 use crate::upstream::{Offer, Speaks, Upstream};
@@ -43,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) leaves: Leaves,
     pub(crate) pool: Pool,
+    pub(crate) bindings: Bindings,
     pub(crate) metrics: Metrics,
     /// Turns true when the proxy stops accepting.
     pub(crate) draining: watch::Receiver<bool>,
@@ -62,9 +65,15 @@ where
         known.tls = true;
         let name = hello.server_name.as_deref().map(Host::parse);
         adopt(&mut known, &ServerName::from(name));
+        transparent::name_by_address(&flow, &mut known);
     }
     if tunnels(&flow, &known) {
         return tunnel::run(stream, &flow, known).await;
+    }
+    if matches!(detection, Detection::Opaque | Detection::Silent)
+        && let Some(named) = transparent::tunnelled(&flow, &known)
+    {
+        return tunnel::run(stream, &flow, named).await;
     }
     match detection {
         Detection::Tls(_) => tls(stream, flow, known).await,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use egret_audit::{Failure, Fault};
 use egret_policies::Trouble;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::TcpStream;
 
 use crate::conversation::identify;
 use crate::judge::Known;
@@ -13,24 +14,37 @@ use crate::reach;
 use crate::stream::Captured;
 
 /// Tunnels a connection whose name a rule tunnels, if its address may be dialled too.
-pub(crate) async fn run<S>(mut stream: Captured<S>, flow: &Arc<OpenFlow>, mut known: Known)
+pub(crate) async fn run<S>(stream: Captured<S>, flow: &Arc<OpenFlow>, mut known: Known)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Ok(identity) = identify() else { return };
     let socket = match reach::locate(flow, &mut known).await {
         Some(located) => reach::socket(flow, &mut known, &located).await,
         None => None,
     };
-    let exchange = OpenExchange::new(flow, identity, known);
-    let verdict = exchange.judge();
-    let recorded = exchange.decide(&verdict).await;
-    let Some(socket) = socket else { return };
-    if verdict.refuses() || recorded.is_err() {
-        exchange.fail(Trouble::AuditUnavailable);
-        return;
+    match socket {
+        Some(socket) => {
+            let socket = Captured::new(socket, flow.shared.limits.idle);
+            relay(stream, flow, known, socket).await;
+        }
+        None => {
+            open(flow, known).await;
+        }
     }
-    let mut socket = Captured::new(socket, flow.shared.limits.idle);
+}
+
+/// Tunnels a connection whose other end is there already.
+pub(crate) async fn relay<S>(
+    mut stream: Captured<S>,
+    flow: &Arc<OpenFlow>,
+    known: Known,
+    mut socket: Captured<TcpStream>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Some(exchange) = open(flow, known).await else {
+        return;
+    };
     match copy_bidirectional(&mut stream, &mut socket).await {
         Ok((sent, received)) => exchange.outcome(|outcome| {
             outcome.bytes_sent = sent;
@@ -47,4 +61,15 @@ where
             });
         }
     }
+}
+
+/// Puts the verdict on record. `None`: nothing may flow.
+async fn open(flow: &Arc<OpenFlow>, known: Known) -> Option<Arc<OpenExchange>> {
+    let exchange = OpenExchange::new(flow, identify().ok()?, known);
+    let verdict = exchange.judge();
+    if exchange.decide(&verdict).await.is_err() {
+        exchange.fail(Trouble::AuditUnavailable);
+        return None;
+    }
+    (!verdict.refuses()).then_some(exchange)
 }
