@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use egret_policies::ExchangeId;
-use http::request::Parts;
 use http::{Method, Request};
 use hyper::body::Incoming;
 
@@ -21,7 +20,7 @@ use crate::reach;
 use crate::read::{self, Bound, Objection};
 use crate::reply::Reply;
 use crate::transparent;
-use crate::upstream::{Offer, Speaks};
+use crate::upstream::Offer;
 
 /// One client connection, after unwrapping.
 pub(crate) struct Conversation {
@@ -51,9 +50,9 @@ impl Conversation {
     ) -> Result<Reply, Unidentified> {
         let (parts, body) = request.into_parts();
         let method = parts.method.clone();
-        let (mut known, objection) = read::head(&self.bound, &parts);
+        let (mut known, objection) = read::head(&self.bound, &parts, &self.flow);
         let objection = objection.or_else(|| transparent::unproven(&self.flow, &known));
-        if let Some(objection) = objection {
+        if let Some(objection) = &objection {
             known.fail(objection.trouble);
         }
         let exchange = OpenExchange::new(&self.flow, identify()?, known);
@@ -195,7 +194,7 @@ pub(crate) async fn refuse(
         exchange: exchange.id,
         verdict: &verdict,
         findings: &findings,
-        detail,
+        detail: detail.as_deref(),
         method,
     };
     let answer = refusal.answer();

@@ -1,48 +1,69 @@
 //! Stop 7: one request to its upstream and the answer back, each through a scan.
 //!
 //! The order is the promise: the verdict on the head, then on the body as far as it is held, then a
-//! line, then the record, and only then the first byte.
+//! line, then the record, and only then the first byte. The answer is judged the same way before its
+//! head goes to the client.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use egret_audit::{Failure, Fault};
-use egret_policies::{Trouble, Verdict};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::request::Parts;
-use http::{Request, Response, Version};
-use http_body::Body;
+use egret_policies::{Trouble, Verdict, VerdictAction};
+use egret_scanners::Side;
+use http::{Method, Request, Response, StatusCode, Version, header, request, response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
+use crate::body::{Held, HoldFailed};
 use crate::conversation::Conversation;
-use crate::judge::Known;
+use crate::framing::{self, BodyOut, HeadLimits, RequestOut, ResponseOut};
+use crate::heads;
+use crate::inspect::{self, Subject, Terms};
+use crate::judge::sealed;
 use crate::line::{Line, SendFailure};
-use crate::meter::{Direction, Metered};
 use crate::open::OpenExchange;
-use crate::reply::{Cut, Reply, Stream};
+use crate::reply::{self, Reply, Stream};
 use crate::upstream::Speaks;
 
 /// A request that goes no further.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) verdict: Verdict,
-    pub(crate) detail: Option<&'static str>,
+    pub(crate) detail: Option<Cow<'static, str>>,
 }
 
 /// Walks one request through judgement and forwarding.
 pub(crate) async fn forward(
     conversation: &Conversation,
     exchange: &Arc<OpenExchange>,
-    parts: Parts,
+    mut head: request::Parts,
     body: Incoming,
 ) -> Result<Reply, Refused> {
-    permitted(exchange.judge())?;
-    let outbound = inspect_request(exchange, &parts, body).await?;
+    let verdict = permitted(scan_head(exchange, &head))?;
+    let terms = Terms::new(exchange, &verdict);
+    let asked = Asked {
+        method: head.method.clone(),
+        version: head.version,
+    };
+    let outbound = inspect_request(exchange, &terms, &mut head, body).await?;
     let line = conversation.line(exchange).await?;
     record(exchange).await?;
-    let request = compose(exchange, parts, outbound, line.speaks());
-    let response = send(conversation, exchange, line, request).await?;
-    Ok(response)
+    let request = compose(&terms, head, outbound, line.speaks());
+    let (line, response) = send(conversation, exchange, line, request).await?;
+    conversation.give_back(exchange, &line);
+    answer(exchange, &terms, asked, (line, response)).await
+}
+
+/// What the answer has to fit.
+struct Asked {
+    method: Method,
+    version: Version,
+}
+
+/// A body on its way, with what its head must say of it.
+struct Outbound {
+    body: Stream,
+    out: BodyOut,
 }
 
 /// The verdict, unless it refuses.
@@ -62,65 +83,115 @@ async fn record(exchange: &OpenExchange) -> Result<(), Refused> {
     let verdict = permitted(exchange.judge())?;
     match exchange.decide(&verdict).await {
         Ok(()) => Ok(()),
-        Err(_) => Err(Refused {
-            verdict: exchange.fail(Trouble::AuditUnavailable),
-            detail: None,
-        }),
+        Err(_) => Err(troubled(exchange, Trouble::AuditUnavailable)),
     }
 }
 
+fn scan_head(exchange: &OpenExchange, head: &request::Parts) -> Verdict {
+    match heads::scan_request(&exchange.flow.snapshot.scanner, head) {
+        Ok(findings) => exchange.found(&findings),
+        Err(_) => exchange.fail(Trouble::Limit),
+    }
+}
+
+/// Holds and judges the body, and overwrites in the head what the verdict wants overwritten.
 async fn inspect_request(
-    _exchange: &Arc<OpenExchange>,
-    _parts: &Parts,
+    exchange: &Arc<OpenExchange>,
+    terms: &Terms,
+    head: &mut request::Parts,
     body: Incoming,
-) -> Result<Stream, Refused> {
-    Ok(body.map_err(|_| Cut::Aborted).boxed_unsync())
+) -> Result<Outbound, Refused> {
+    let present = !body.is_end_stream();
+    let mut held = None;
+    if present {
+        let side = Side::Request;
+        let subject = Subject {
+            side,
+            headers: &head.headers,
+            body,
+            source: None,
+        };
+        let taken = inspect::hold(exchange, terms, subject).await;
+        let taken = taken.map_err(|failed| not_held(exchange, side, &failed))?;
+        exchange.found(&taken.findings);
+        held = Some(taken);
+    }
+    let verdict = permitted(exchange.judge())?;
+    let redacts = verdict.action == VerdictAction::Redact && verdict.enforced;
+    let is_sealed = framing::seal_of(&head.headers).is_some();
+    if redacts && is_sealed {
+        return Err(sealed_off(exchange, verdict));
+    }
+    if redacts {
+        let masked = heads::mask_request(&terms.snapshot.scanner, head, &terms.masks());
+        masked.map_err(|_| sealed_off(exchange, verdict))?;
+    }
+    let Some(held) = held else {
+        return Ok(Outbound {
+            body: reply::empty(),
+            out: BodyOut::NONE,
+        });
+    };
+    let coded = terms.matters(Side::Request) && is_coded(&head.headers);
+    let outbound = release(held, coded, redacts);
+    if is_sealed && outbound.out.decoded {
+        return Err(troubled(exchange, Trouble::UndecodableBody));
+    }
+    Ok(outbound)
+}
+
+/// A judged body, in its original coding where nothing about it changes.
+fn release(mut held: Held<Incoming>, coded: bool, redacts: bool) -> Outbound {
+    let original = coded && !redacts && held.complete && held.restore_original();
+    let out = BodyOut {
+        present: true,
+        length: held.body.size_hint().exact(),
+        decoded: coded && !original,
+        changed: redacts,
+    };
+    Outbound {
+        body: held.body.boxed_unsync(),
+        out,
+    }
+}
+
+fn is_coded(headers: &header::HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_ENCODING)
 }
 
 /// The request as it goes upstream: re-serialised, never copied.
 fn compose(
-    exchange: &Arc<OpenExchange>,
-    mut parts: Parts,
-    body: Stream,
+    terms: &Terms,
+    mut head: request::Parts,
+    outbound: Outbound,
     speaks: Speaks,
 ) -> Request<Stream> {
-    let bare = body.is_end_stream();
-    strip_hop_by_hop(&mut parts.headers);
-    parts.headers.remove(header::EXPECT);
-    if speaks == Speaks::Http1 {
-        parts.version = Version::HTTP_11;
-        exchange.with_known(|known| origin_form(&mut parts, known));
-        if !bare && !parts.headers.contains_key(header::CONTENT_LENGTH) {
-            let chunked = HeaderValue::from_static("chunked");
-            parts.headers.insert(header::TRANSFER_ENCODING, chunked);
-        }
-    } else {
-        parts.headers.remove(header::HOST);
-    }
-    let metered = Metered::new(body, exchange, Direction::Out, None);
-    Request::from_parts(parts, metered.boxed_unsync())
-}
-
-/// HTTP/1 to an origin: the target without its authority, which `Host` carries.
-fn origin_form(parts: &mut Parts, known: &Known) {
-    if !parts.headers.contains_key(header::HOST)
-        && let Some(authority) = parts.uri.authority()
-        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    let version = match speaks {
+        Speaks::Http1 => Version::HTTP_11,
+        Speaks::Http2 => Version::HTTP_2,
+    };
+    let out = RequestOut {
+        version,
+        body: outbound.out,
+        websocket: false,
+        scan_response: terms.matters(Side::Response),
+    };
+    framing::prepare_request(&mut head, out);
+    if speaks == Speaks::Http1
+        && let Some(path) = head.uri.path_and_query().cloned()
     {
-        parts.headers.insert(header::HOST, host);
+        head.uri = path.into();
     }
-    let path = known.head.as_ref().map_or("/", |head| &head.path_and_query);
-    if let Ok(uri) = path.parse() {
-        parts.uri = uri;
-    }
+    Request::from_parts(head, outbound.body)
 }
 
+/// Sends on this line, or on a fresh one where this one took not a byte.
 async fn send(
     conversation: &Conversation,
     exchange: &Arc<OpenExchange>,
     line: Arc<Line>,
     request: Request<Stream>,
-) -> Result<Reply, Refused> {
+) -> Result<(Arc<Line>, Response<Incoming>), Refused> {
     let (line, answered) = match line.send(request).await {
         Err(SendFailure::Unsent(request)) => {
             let line = conversation.fresh_line(exchange).await?;
@@ -130,13 +201,17 @@ async fn send(
         answered => (line, answered),
     };
     match answered {
-        Ok(response) => Ok(answer(conversation, exchange, line, response)),
+        Ok(response) => Ok((line, response)),
         Err(failure) => Err(unanswered(exchange, &failure)),
     }
 }
 
+/// No answer came: because we cut the request ourselves, or because the upstream failed.
 fn unanswered(exchange: &OpenExchange, failure: &SendFailure) -> Refused {
-    tracing::info!(exchange = %exchange.id, ?failure, "no answer from the upstream");
+    tracing::debug!(exchange = %exchange.id, ?failure, "no answer from the upstream");
+    if let Err(refused) = permitted(exchange.judge()) {
+        return refused;
+    }
     exchange.outcome(|outcome| {
         let reason = "the upstream gave no answer";
         outcome.failure.get_or_insert(Failure {
@@ -144,54 +219,107 @@ fn unanswered(exchange: &OpenExchange, failure: &SendFailure) -> Refused {
             reason,
         });
     });
+    troubled(exchange, Trouble::UpstreamUnreachable)
+}
+
+/// The answer as it goes to the client.
+async fn answer(
+    exchange: &Arc<OpenExchange>,
+    terms: &Terms,
+    asked: Asked,
+    (line, response): (Arc<Line>, Response<Incoming>),
+) -> Result<Reply, Refused> {
+    let (mut head, body) = response.into_parts();
+    permitted(scan_answer(exchange, &head))?;
+    let inbound = inspect_answer(exchange, terms, &mut head, (line, body), &asked).await?;
+    let out = ResponseOut {
+        version: asked.version,
+        method: asked.method,
+        body: inbound.out,
+    };
+    framing::prepare_response(&mut head, &out);
+    exchange.outcome(|outcome| outcome.status = Some(head.status.as_u16()));
+    Ok(Response::from_parts(head, inbound.body))
+}
+
+fn scan_answer(exchange: &OpenExchange, head: &response::Parts) -> Verdict {
+    let limits = HeadLimits {
+        bytes: exchange.flow.shared.limits.header_bytes,
+        ..HeadLimits::default()
+    };
+    if framing::check_response(head, false, limits).is_err() {
+        return exchange.fail(Trouble::UpstreamUnreachable);
+    }
+    match heads::scan_response(&exchange.flow.snapshot.scanner, head) {
+        Ok(findings) => exchange.found(&findings),
+        Err(_) => exchange.fail(Trouble::Limit),
+    }
+}
+
+async fn inspect_answer(
+    exchange: &Arc<OpenExchange>,
+    terms: &Terms,
+    head: &mut response::Parts,
+    (line, body): (Arc<Line>, Incoming),
+    asked: &Asked,
+) -> Result<Outbound, Refused> {
+    let side = Side::Response;
+    let bodiless = asked.method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
+    let mut held = None;
+    if !bodiless && !body.is_end_stream() {
+        let subject = Subject {
+            side,
+            headers: &head.headers,
+            body,
+            source: Some(line),
+        };
+        let taken = inspect::hold(exchange, terms, subject).await;
+        let taken = taken.map_err(|failed| not_held(exchange, side, &failed))?;
+        exchange.found(&taken.findings);
+        held = Some(taken);
+    }
+    let verdict = permitted(exchange.judge())?;
+    let redacts = verdict.action == VerdictAction::Redact && verdict.enforced;
+    if redacts {
+        let masked = heads::mask_response(&terms.snapshot.scanner, head, &terms.masks());
+        masked.map_err(|_| sealed_off(exchange, verdict))?;
+    }
+    match held {
+        Some(held) => Ok(release(
+            held,
+            terms.matters(side) && is_coded(&head.headers),
+            redacts,
+        )),
+        None => Ok(Outbound {
+            body: reply::empty(),
+            out: BodyOut::NONE,
+        }),
+    }
+}
+
+/// A body that failed before anything of it was passed on.
+fn not_held(exchange: &OpenExchange, side: Side, failed: &HoldFailed) -> Refused {
+    exchange.found(&failed.findings);
+    let trouble = inspect::trouble(&failed.error, side).unwrap_or(match side {
+        Side::Request => Trouble::BadRequest,
+        Side::Response => Trouble::UpstreamUnreachable,
+    });
+    troubled(exchange, trouble)
+}
+
+fn troubled(exchange: &OpenExchange, trouble: Trouble) -> Refused {
     Refused {
-        verdict: exchange.fail(Trouble::UpstreamUnreachable),
+        verdict: exchange.fail(trouble),
         detail: None,
     }
 }
 
-/// The answer as it goes to the client.
-fn answer(
-    conversation: &Conversation,
-    exchange: &Arc<OpenExchange>,
-    line: Arc<Line>,
-    response: Response<Incoming>,
-) -> Reply {
-    let (mut parts, body) = response.into_parts();
-    strip_hop_by_hop(&mut parts.headers);
-    parts.headers.remove(header::ALT_SVC);
-    exchange.outcome(|outcome| outcome.status = Some(parts.status.as_u16()));
-    conversation.give_back(exchange, &line);
-    let stream = body.map_err(|_| Cut::Aborted).boxed_unsync();
-    let metered = Metered::new(stream, exchange, Direction::Back, Some(line));
-    Response::from_parts(parts, metered.boxed_unsync())
+/// What would have to be overwritten stands where overwriting is impossible, or breaks a promise about
+/// the bytes: denied instead.
+fn sealed_off(exchange: &OpenExchange, verdict: Verdict) -> Refused {
+    let verdict = exchange.with_known(|known| sealed(verdict, &known.findings));
+    let detail = Some(Cow::Borrowed(
+        "what was found cannot be overwritten where it stands",
+    ));
+    Refused { verdict, detail }
 }
-
-/// Headers that speak of one connection stay on it (RFC 9110 section 7.6.1).
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];

@@ -20,7 +20,7 @@ pub(crate) struct Refusal<'a> {
     /// What was found, in the order of the verdict's dispositions.
     pub(crate) findings: &'a [Finding],
     /// A more exact sentence than the code's own, where there is one.
-    pub(crate) detail: Option<&'static str>,
+    pub(crate) detail: Option<&'a str>,
     /// `HEAD` is answered without a body.
     pub(crate) method: &'a Method,
 }
@@ -99,7 +99,7 @@ struct PageError<'a> {
     code: &'static str,
     rule: Option<&'a str>,
     request_id: &'a str,
-    message: &'static str,
+    message: &'a str,
     findings: Vec<PageFinding<'a>>,
     next_step: &'static str,
 }

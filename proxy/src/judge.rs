@@ -5,8 +5,10 @@
 
 use std::net::IpAddr;
 
-use egret_policies::{Facts, Flow, Host, Policy, RequestHead, Trouble, Verdict};
-use egret_scanners::Finding;
+use egret_policies::{
+    Action, Code, Facts, Flow, Host, Policy, RequestHead, Trouble, Verdict, VerdictAction,
+};
+use egret_scanners::{Class, Finding, Side};
 
 /// Everything known so far about one exchange, or about a connection before its first request.
 #[derive(Debug, Clone, Default)]
@@ -58,5 +60,32 @@ impl Known {
     /// Notes what went wrong; what went wrong first stays.
     pub(crate) fn fail(&mut self, trouble: Trouble) {
         self.trouble.get_or_insert(trouble);
+    }
+}
+
+/// The verdict where something would have to be overwritten that cannot be: denied, for the first thing
+/// that was to be overwritten.
+pub(crate) fn sealed(mut verdict: Verdict, findings: &[Finding]) -> Verdict {
+    let mut judged = findings.iter().zip(&verdict.findings);
+    let first = judged.find(|(_, disposition)| disposition.action == Action::Redact);
+    let code = first.map_or(Code::SecretInRequest, |(finding, _)| code_of(finding));
+    for disposition in &mut verdict.findings {
+        if disposition.action == Action::Redact {
+            disposition.action = Action::Deny;
+        }
+    }
+    Verdict {
+        action: VerdictAction::Deny,
+        code: Some(code),
+        ..verdict
+    }
+}
+
+fn code_of(finding: &Finding) -> Code {
+    match (finding.part.side, finding.signature.class) {
+        (Side::Request, Class::Pii) => Code::PiiInRequest,
+        (Side::Request, _) => Code::SecretInRequest,
+        (Side::Response, Class::Pii) => Code::PiiInResponse,
+        (Side::Response, _) => Code::SecretInResponse,
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use egret_audit::{Draft, Event, Failure, Judged, Outcome};
 use egret_policies::{ExchangeId, Flow, Trouble, Verdict};
-use egret_scanners::Finding;
+use egret_scanners::{Carrier, Finding, MaskSet, Part, Place, SessionOptions, Side};
 use tokio::time::Instant;
 
 use crate::judge::Known;
@@ -84,6 +84,32 @@ impl OpenFlow {
     /// The verdict on `known` by this flow's policy.
     pub(crate) fn judge(&self, known: &Known) -> Verdict {
         known.judge(&self.flow, &self.snapshot.policy)
+    }
+
+    /// A name can carry a secret in its labels, and resolving it would send it out: scanned before.
+    pub(crate) fn scan_name(&self, known: &mut Known) {
+        let Some(host) = &known.host else { return };
+        let part = Part {
+            side: Side::Request,
+            place: Place::Name,
+        };
+        if known.findings.iter().any(|finding| finding.part == part) {
+            return;
+        }
+        let mask = Arc::new(MaskSet::none());
+        let options = SessionOptions {
+            part,
+            carrier: Carrier::Text,
+            mask,
+        };
+        match self
+            .snapshot
+            .scanner
+            .scan(host.to_string().as_bytes(), options)
+        {
+            Ok(scanned) => known.findings.extend(scanned.findings),
+            Err(_) => known.fail(Trouble::Limit),
+        }
     }
 
     /// If the connection ends now, this is its record.

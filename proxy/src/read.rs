@@ -3,19 +3,23 @@
 //! The names must agree: the request target, `Host` or `:authority`, and the name this connection was
 //! opened for. A request that could be understood in two ways is not understood.
 
+use std::borrow::Cow;
+
 use egret_policies::{Host, RequestHead, Trouble, Version as HttpVersion};
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderMap, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
+use crate::framing::{self, HeadLimits};
 use crate::judge::Known;
+use crate::open::OpenFlow;
 
 /// Why a head is refused before the policy is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Objection {
     pub(crate) trouble: Trouble,
     /// For the client, in our words.
-    pub(crate) detail: &'static str,
+    pub(crate) detail: Cow<'static, str>,
 }
 
 /// Where the requests of a connection may go.
@@ -28,20 +32,47 @@ pub(crate) enum Bound {
 }
 
 /// Adds the head to what is known, and objects where it cannot stand.
-pub(crate) fn head(bound: &Bound, parts: &Parts) -> (Known, Option<Objection>) {
+pub(crate) fn head(bound: &Bound, parts: &Parts, flow: &OpenFlow) -> (Known, Option<Objection>) {
     let mut known = match bound {
         Bound::To(known) => known.clone(),
         Bound::Anywhere => Known::default(),
     };
     known.head = Some(request_head(parts));
-    let objection = match bound {
-        Bound::To(_) => bound_names(&mut known, parts).err(),
-        Bound::Anywhere => stated_names(&mut known, parts).err(),
+    let named = match bound {
+        Bound::To(_) => bound_names(&mut known, parts),
+        Bound::Anywhere => stated_names(&mut known, parts),
     };
-    if let Some(objection) = objection {
+    let objection = form(parts, flow.shared.limits.header_bytes)
+        .and(named)
+        .err();
+    flow.scan_name(&mut known);
+    if let Some(objection) = &objection {
         known.fail(objection.trouble);
     }
     (known, objection)
+}
+
+/// What a second parser could read in another way, and what we do not relay.
+fn form(parts: &Parts, bytes: usize) -> Result<(), Objection> {
+    let limits = HeadLimits {
+        bytes,
+        ..HeadLimits::default()
+    };
+    if let Err(faults) = framing::check_request(parts, limits) {
+        let detail = faults
+            .first()
+            .map_or(Cow::Borrowed(""), |fault| fault.to_string().into());
+        return Err(Objection {
+            trouble: Trouble::BadRequest,
+            detail,
+        });
+    }
+    let mut upgrades = parts.headers.get_all(header::UPGRADE).iter();
+    let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    match upgrades.any(websocket) {
+        true => Err(bad("WebSocket is not supported yet")),
+        false => Ok(()),
+    }
 }
 
 /// Origin form on a connection that was opened for one name.
@@ -157,13 +188,13 @@ pub(crate) fn connect_target(uri: &Uri, headers: &HeaderMap) -> Result<(Host, u1
 fn bad(detail: &'static str) -> Objection {
     Objection {
         trouble: Trouble::BadRequest,
-        detail,
+        detail: Cow::Borrowed(detail),
     }
 }
 
 const MISMATCH: Objection = Objection {
     trouble: Trouble::NameMismatch,
-    detail: "the names given for this destination do not agree",
+    detail: Cow::Borrowed("the names given for this destination do not agree"),
 };
 const ORIGIN_FORM: &str = "this is a proxy: point HTTP_PROXY and HTTPS_PROXY here; \
     it does not serve requests addressed to itself";

@@ -56,6 +56,7 @@ pub(crate) async fn captured<S>(mut stream: Captured<S>, flow: Arc<OpenFlow>, mu
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    flow.scan_name(&mut known);
     if tunnels(&flow, &known) {
         return tunnel::run(stream, &flow, known).await;
     }
@@ -66,6 +67,7 @@ where
         let name = hello.server_name.as_deref().map(Host::parse);
         adopt(&mut known, &ServerName::from(name));
         transparent::name_by_address(&flow, &mut known);
+        flow.scan_name(&mut known);
     }
     if tunnels(&flow, &known) {
         return tunnel::run(stream, &flow, known).await;

@@ -6,6 +6,7 @@
 //!
 //! Deliberately no lookups: what the stub did not answer is not known here.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -95,7 +96,7 @@ pub(crate) fn unproven(flow: &OpenFlow, known: &Known) -> Option<Objection> {
     };
     (!proven).then_some(Objection {
         trouble: Trouble::NameMismatch,
-        detail: "the host named in the request is not known to be at the address that was dialled",
+        detail: Cow::Borrowed(UNPROVEN),
     })
 }
 
@@ -149,6 +150,9 @@ async fn first_speaker(
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+const UNPROVEN: &str =
+    "the host named in the request is not known to be at the address that was dialled";
 
 /// Enough to carry any greeting; what follows flows through the tunnel.
 const FIRST_BYTES: usize = 4096;
