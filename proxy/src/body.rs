@@ -433,4 +433,4 @@ const DRAIN_TURNS: usize = 4;
 const MAX_EMPTY_FRAMES: u32 = 1000;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

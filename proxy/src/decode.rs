@@ -468,4 +468,4 @@ const GZIP_FLAGS_OFFSET: u64 = 3;
 const GZIP_RESERVED_FLAGS: u8 = 0xe0;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

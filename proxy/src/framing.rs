@@ -6,7 +6,8 @@
 //!
 //! What has been decided before these functions see a head, by the HTTP/1 parser: obsolete line
 //! folding, bare CR, spaces before colons and malformed chunks are refused; a `Content-Length`
-//! before a `Transfer-Encoding` is dropped, and the connection closed after the message.
+//! beside a `Transfer-Encoding` is dropped, and the connection closed after the message, which is
+//! what RFC 9112, section 6.1, leaves as the other choice.
 //!
 //! Deliberately absent: names and destinations (that Host, SNI and target agree is `serve`'s), the
 //! scanning of values (`heads`), and any socket.
