@@ -19,14 +19,15 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use bytes::{Boundary, ByteSet};
+pub(crate) use pattern::class_bytes;
 pub use pattern::{Pattern, PatternError};
 pub use row::{DigitsSpec, ExamplesSpec, HomeSpec, InnerSpec, ShapeName, SignatureSpec};
 
 use crate::checks::Check;
 use crate::{Class, Severity};
 
-/// One thing to look for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One thing to look for. Two are equal when their ids are.
+#[derive(Clone, Debug)]
 pub struct Signature {
     /// Unique, kebab-case: `github-token`. Appears in masks, records and policy files.
     pub id: Box<str>,
@@ -47,6 +48,14 @@ pub struct Signature {
     /// Examples, which are the tests.
     pub examples: Examples,
 }
+
+impl PartialEq for Signature {
+    fn eq(&self, other: &Signature) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Signature {}
 
 /// What the bytes of a match look like.
 #[derive(Clone, Debug, PartialEq, Eq)]

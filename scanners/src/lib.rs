@@ -12,12 +12,22 @@
 
 mod catalog;
 pub mod checks;
+mod confirm;
 mod finding;
 mod fingerprint;
+mod index;
+mod json_path;
 mod known;
+mod layer;
+mod ledger;
 mod mask;
+mod places;
 mod scanner;
+mod search;
 mod session;
+mod text;
+mod units;
+mod view;
 
 pub use catalog::{
     Anchor, Boundary, ByteSet, Catalog, CatalogError, Context, DigitsSpec, Examples, ExamplesSpec,

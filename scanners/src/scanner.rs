@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::index::Index;
 use crate::{
-    Catalog, CatalogError, Finding, FingerprintKey, KnownSecrets, Session, SessionOptions,
-    Signature, Sink,
+    Carrier, Catalog, CatalogError, Finding, FingerprintKey, KnownSecrets, MaskSet, Part, Session,
+    SessionOptions, Side, Signature, Sink,
 };
 
 /// The compiled catalog: immutable, `Send + Sync`, shared as an `Arc`.
 pub struct Scanner {
     signatures: Vec<Arc<Signature>>,
     pub(crate) key: FingerprintKey,
+    pub(crate) index: Index,
 }
 
 /// Why scanning had to stop. Whoever sees one refuses: what was not scanned does not pass.
@@ -56,12 +58,35 @@ impl Scanner {
     ) -> Result<Scanner, CatalogError> {
         let mut signatures = catalog.signatures().to_vec();
         signatures.extend(known.signatures().iter().cloned());
-        Ok(Scanner { signatures, key })
+        let index = Index::new(&signatures)?;
+        Ok(Scanner {
+            signatures,
+            key,
+            index,
+        })
     }
 
     /// All signatures, by index: the catalog's rows, then one for each known secret.
     pub fn signatures(&self) -> &[Arc<Signature>] {
         &self.signatures
+    }
+
+    /// How a key is written in a path: itself, or the label of what is found in it.
+    pub(crate) fn name_of_key(self: &Arc<Self>, key: &[u8]) -> String {
+        let part = Part::body(Side::Request);
+        let mask = Arc::new(MaskSet::none());
+        let options = SessionOptions {
+            part,
+            carrier: Carrier::Text,
+            mask,
+        };
+        match self.scan(key, options) {
+            Ok(scanned) => match scanned.findings.first() {
+                None => String::from_utf8_lossy(key).into_owned(),
+                Some(finding) => format!("[{}]", finding.signature.id),
+            },
+            Err(_) => "[unreadable]".to_owned(),
+        }
     }
 
     /// Starts the scan of one part.

@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::json_path::JsonPath;
+use crate::layer::Layer;
+use crate::ledger::Ledger;
+use crate::search::Found;
+use crate::view::Open;
 use crate::{Finding, MaskSet, Part, ScanError, Scanner};
 
 /// How one part is to be scanned.
@@ -93,11 +98,30 @@ pub struct Sink {
 pub struct Session {
     scanner: Arc<Scanner>,
     options: SessionOptions,
+    layer: Layer,
+    ledger: Ledger,
+    /// Everything before this position has been put out.
+    released: u64,
+    /// The structure at `released`, for carriers that have one.
+    path: Option<Box<JsonPath>>,
+    /// The paths of matches being swallowed.
+    open_paths: Vec<(Open, Option<String>)>,
+    over: bool,
 }
 
 impl Session {
     pub(crate) fn new(scanner: Arc<Scanner>, options: SessionOptions) -> Session {
-        Session { scanner, options }
+        let structured = matches!(options.carrier, Carrier::Json | Carrier::Ndjson);
+        Session {
+            scanner,
+            options,
+            layer: Layer::new(0, 0),
+            ledger: Ledger::default(),
+            released: 0,
+            path: structured.then(Box::default),
+            open_paths: Vec::new(),
+            over: false,
+        }
     }
 
     /// Takes the next bytes; puts out what can no longer be part of a finding.
@@ -105,9 +129,8 @@ impl Session {
     /// # Errors
     /// See [`ScanError`]; the session is over then, and what it holds must not be sent.
     pub fn push(&mut self, chunk: &[u8], sink: &mut Sink) -> Result<(), ScanError> {
-        let _ = (&self.scanner, &self.options);
-        sink.cleared.extend_from_slice(chunk);
-        Ok(())
+        self.layer.push(chunk);
+        self.scan(false, sink)
     }
 
     /// The text is complete: decides what is still open and puts out the rest.
@@ -115,12 +138,106 @@ impl Session {
     /// # Errors
     /// See [`ScanError`].
     pub fn finish(&mut self, sink: &mut Sink) -> Result<(), ScanError> {
-        let _ = sink;
+        self.scan(true, sink)?;
+        self.over = true;
         Ok(())
     }
 
     /// How many bytes were pushed and are not yet put out.
     pub fn held(&self) -> usize {
-        0
+        usize::try_from(self.layer.end() - self.released).unwrap_or(usize::MAX)
+    }
+
+    fn scan(&mut self, ended: bool, sink: &mut Sink) -> Result<(), ScanError> {
+        if self.over {
+            return Err(ScanError::Over);
+        }
+        let mut found = Vec::new();
+        let scanned = self.layer.advance(&self.scanner, ended, &mut found);
+        self.over = scanned.is_err();
+        scanned?;
+        if self.path.is_some() {
+            self.note_paths_of_opens();
+        }
+        let paths = found.iter().map(|found| self.path_of(found)).collect();
+        self.ledger.add(found, paths);
+        self.release(ended, sink);
+        Ok(())
+    }
+
+    /// Puts out what is decided.
+    fn release(&mut self, ended: bool, sink: &mut Sink) {
+        let opens = self.layer.opens();
+        let hold = if ended {
+            self.layer.end()
+        } else {
+            self.layer.hold()
+        };
+        let from = sink.cleared.len();
+        let cleared = self.layer.slice(self.released, hold);
+        if let Some(path) = &mut self.path {
+            path.read(cleared);
+        }
+        sink.cleared.extend_from_slice(cleared);
+        if !self.ledger.is_empty() || !opens.is_empty() {
+            let bytes = sink.cleared.get_mut(from..).unwrap_or_default();
+            let how = (self.options.mask.as_ref(), self.scanner.signatures());
+            self.ledger.paint(bytes, self.released, &opens, how);
+            let due = self.ledger.due(hold, &opens);
+            sink.findings
+                .extend(due.into_iter().filter_map(|(found, path)| {
+                    let signature =
+                        Arc::clone(self.scanner.signatures().get(found.signature as usize)?);
+                    let severity = signature.severity;
+                    Some(Finding {
+                        severity: if found.doubtful {
+                            severity.lowered()
+                        } else {
+                            severity
+                        },
+                        signature,
+                        part: self.options.part.clone(),
+                        span: found.start..found.end,
+                        path,
+                        fingerprint: found.fingerprint,
+                    })
+                }));
+        }
+        self.released = hold.max(self.released);
+        self.layer.trim();
+    }
+
+    /// The start of a match being swallowed does not stay at hand: its path is taken down.
+    fn note_paths_of_opens(&mut self) {
+        for open in self.layer.opens() {
+            if !self.open_paths.iter().any(|(seen, _)| seen.is_same(&open)) {
+                let path = self.path_at(open.start);
+                self.open_paths.push((open, path));
+            }
+        }
+    }
+
+    fn path_of(&mut self, found: &Found) -> Option<String> {
+        self.path.as_ref()?;
+        let open = Open {
+            start: found.start,
+            signature: found.signature,
+            at: found.end,
+        };
+        match self
+            .open_paths
+            .iter()
+            .position(|(seen, _)| seen.is_same(&open))
+        {
+            Some(index) => self.open_paths.swap_remove(index).1,
+            None => self.path_at(found.start),
+        }
+    }
+
+    /// The path of a position that is still held.
+    fn path_at(&self, position: u64) -> Option<String> {
+        let mut path = self.path.clone()?;
+        path.read(self.layer.slice(self.released, position));
+        Some(path.display(|key| self.scanner.name_of_key(key)))
     }
 }

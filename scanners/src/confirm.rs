@@ -1,0 +1,567 @@
+//! Confirming one candidate: from a start, is there a match, and where does it end?
+//!
+//! The answer depends only on bounded left context and on the bytes up to where it is decided,
+//! never on how the text was cut. A candidate keeps its place between two pieces ([`Candidate`]),
+//! so no byte is looked at twice. A match without an upper bound is confirmed at its minimum
+//! length and then swallowed ([`Swallow`]): masked and fingerprinted, not stored.
+
+use crate::checks::Verdict;
+use crate::fingerprint::Fingerprinter;
+use crate::index::Form;
+use crate::scanner::Scanner;
+use crate::text::{Peek, Text, run_length};
+use crate::{ByteSet, Fingerprint, FingerprintKey, Pattern, Segment, Shape, Signature};
+
+/// A place where a signature could match, and how far it has got.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    /// Where a match would start.
+    pub(crate) start: u64,
+    /// The signature's index.
+    pub(crate) signature: u32,
+    /// Which of the anchors, for shapes that have several.
+    pub(crate) anchor: u32,
+    /// What comes next: 0 is the anchor, then the segments.
+    stage: u32,
+    /// Bytes (or digits) already taken in this stage.
+    taken: u32,
+    /// The next byte to look at.
+    at: u64,
+    /// Whether a word of the context was found.
+    in_context: bool,
+}
+
+/// So many bytes of a value are seen before its context is looked at.
+const CONTEXT_AFTER: u64 = 12;
+/// Keywords up to this length count only as whole words.
+const WHOLE_WORD_MAX: usize = 4;
+
+/// What became of a candidate.
+pub(crate) enum Step {
+    /// It is none.
+    No,
+    /// It cannot be told before more of the text is at hand.
+    More,
+    /// A match up to here.
+    Match {
+        /// After its last byte.
+        end: u64,
+        /// Whether its check failed without proving anything.
+        doubtful: bool,
+    },
+    /// A match that goes on as long as its run does.
+    Open(Box<Swallow>),
+}
+
+impl Candidate {
+    pub(crate) fn new(start: u64, signature: u32, anchor: u32) -> Candidate {
+        Candidate {
+            start,
+            signature,
+            anchor,
+            stage: 0,
+            taken: 0,
+            at: start,
+            in_context: false,
+        }
+    }
+
+    /// A candidate of a signature whose segments start at once.
+    pub(crate) fn without_anchor(start: u64, signature: u32) -> Candidate {
+        Candidate {
+            start,
+            signature,
+            anchor: 0,
+            stage: 1,
+            taken: 0,
+            at: start,
+            in_context: false,
+        }
+    }
+
+    /// A candidate for an e-mail address from `start` around the `@` at `at`.
+    pub(crate) fn around(start: u64, signature: u32, at: u64) -> Candidate {
+        Candidate {
+            start,
+            signature,
+            anchor: 0,
+            stage: 0,
+            taken: 0,
+            at,
+            in_context: false,
+        }
+    }
+
+    /// Goes as far as the text at hand allows.
+    pub(crate) fn step(&mut self, text: &Text<'_>, scanner: &Scanner) -> Step {
+        let Some(signature) = scanner.signatures().get(self.signature as usize) else {
+            return Step::No;
+        };
+        let step = self.step_shape(text, signature, scanner);
+        // Context is looked at once enough of the value is there to be worth it, and only once.
+        if matches!(step, Step::More) && !self.in_context && self.seen(text) >= CONTEXT_AFTER {
+            if !context_holds(signature, text, self.start, None) {
+                return Step::No;
+            }
+            self.in_context = true;
+        }
+        step
+    }
+
+    /// How many bytes from the start are at hand.
+    fn seen(&self, text: &Text<'_>) -> u64 {
+        text.end().saturating_sub(self.start)
+    }
+
+    fn step_shape(&mut self, text: &Text<'_>, signature: &Signature, scanner: &Scanner) -> Step {
+        match &signature.shape {
+            Shape::Token {
+                anchors,
+                segments,
+                right,
+                ..
+            } => {
+                let anchor = anchors.get(self.anchor as usize).map(AsRef::as_ref);
+                let token = Token {
+                    signature,
+                    anchor: anchor.unwrap_or_default(),
+                    segments,
+                    right,
+                };
+                self.step_token(text, &token, &scanner.key)
+            }
+            Shape::Pattern { pattern, right, .. } => {
+                match scanner.index.forms.get(self.signature as usize) {
+                    Some(Some(form)) => self.step_pattern(text, signature, (form, pattern, right)),
+                    _ => Step::No,
+                }
+            }
+            Shape::PrivateKey => self.step_private_key(text, &scanner.key),
+            Shape::UserInfo => match crate::places::step_user_info(self, text) {
+                Step::Match { end, .. } => decide(signature, text, self.start, end),
+                other => other,
+            },
+            Shape::Email => match crate::places::address(text, self.at) {
+                crate::places::Address::No => Step::No,
+                crate::places::Address::More => Step::More,
+                crate::places::Address::Found(start, end) => decide(signature, text, start, end),
+            },
+            Shape::Known => Step::No,
+        }
+    }
+
+    /// A regex is asked once, when the bytes that could belong to a match are all there; before
+    /// that, the first bytes are compared one by one.
+    fn step_pattern(
+        &mut self,
+        text: &Text<'_>,
+        signature: &Signature,
+        (form, pattern, right): (&Form, &Pattern, &ByteSet),
+    ) -> Step {
+        let there = text.from(self.start);
+        let room = there.get(..=pattern.maximum()).unwrap_or(there);
+        for byte in room.get(self.taken as usize..).unwrap_or_default() {
+            let allowed = form.leading.get(self.taken as usize);
+            if allowed.is_some_and(|allowed| !allowed.contains(*byte)) {
+                return Step::No;
+            }
+            if !form.alphabet.contains(*byte) {
+                return self.ask(text, signature, (pattern, right));
+            }
+            self.taken += 1;
+        }
+        if room.len() > pattern.maximum() || text.ended {
+            return self.ask(text, signature, (pattern, right));
+        }
+        Step::More
+    }
+
+    fn ask(
+        &self,
+        text: &Text<'_>,
+        signature: &Signature,
+        (pattern, right): (&Pattern, &ByteSet),
+    ) -> Step {
+        if !context_holds(signature, text, self.start, None) {
+            return Step::No;
+        }
+        let window = text.slice(self.start, self.start + u64::from(self.taken));
+        let Some(length) = pattern.match_len(window) else {
+            return Step::No;
+        };
+        let end = self.start + length as u64;
+        match text.peek(end) {
+            Peek::Byte(byte) if right.contains(byte) => Step::No,
+            Peek::Byte(_) | Peek::End | Peek::Unknown => decide(signature, text, self.start, end),
+        }
+    }
+
+    fn step_token(&mut self, text: &Text<'_>, token: &Token<'_>, key: &FingerprintKey) -> Step {
+        if self.stage == 0 {
+            match self.literal(text, token.anchor) {
+                Progress::Done => {}
+                Progress::No => return Step::No,
+                Progress::More => return Step::More,
+            }
+        }
+        while let Some(segment) = token.segments.get(self.stage as usize - 1) {
+            let progress = match segment {
+                Segment::Literal(literal) => self.literal(text, literal),
+                Segment::Run {
+                    alphabet,
+                    min,
+                    max: u32::MAX,
+                } => {
+                    return self.open_run(text, token, (alphabet, *min), key);
+                }
+                Segment::Run { alphabet, min, max } => self.run(text, alphabet, *min..=*max),
+                Segment::Digits {
+                    min,
+                    max,
+                    separators,
+                } => {
+                    return self.digits(text, token, (*min, *max, separators));
+                }
+            };
+            match progress {
+                Progress::Done => {}
+                Progress::No => return Step::No,
+                Progress::More => return Step::More,
+            }
+        }
+        match text.peek(self.at) {
+            Peek::Unknown => Step::More,
+            Peek::Byte(byte) if token.right.contains(byte) => Step::No,
+            Peek::Byte(_) | Peek::End => token.decide(text, self.start, self.at),
+        }
+    }
+
+    fn next_stage(&mut self) -> Progress {
+        self.stage += 1;
+        self.taken = 0;
+        Progress::Done
+    }
+
+    /// Compares with a literal, `taken` bytes of which have been seen.
+    fn literal(&mut self, text: &Text<'_>, literal: &[u8]) -> Progress {
+        let rest = literal.get(self.taken as usize..).unwrap_or_default();
+        let there = text.from(self.at);
+        let length = rest.len().min(there.len());
+        if rest.get(..length) != there.get(..length) {
+            return Progress::No;
+        }
+        self.at += length as u64;
+        self.taken += as_u32(length);
+        if length == rest.len() {
+            self.next_stage()
+        } else if text.ended {
+            Progress::No
+        } else {
+            Progress::More
+        }
+    }
+
+    /// Takes what there is of the alphabet, up to the longest length.
+    fn run(
+        &mut self,
+        text: &Text<'_>,
+        alphabet: &ByteSet,
+        lengths: std::ops::RangeInclusive<u32>,
+    ) -> Progress {
+        let there = text.from(self.at);
+        let room = (lengths.end() - self.taken) as usize;
+        let window = there.get(..room).unwrap_or(there);
+        let length = run_length(window, alphabet);
+        self.at += length as u64;
+        self.taken += as_u32(length);
+        if self.taken == *lengths.end() {
+            return self.next_stage();
+        }
+        if length == there.len() && !text.ended {
+            return Progress::More;
+        }
+        if self.taken >= *lengths.start() {
+            self.next_stage()
+        } else {
+            Progress::No
+        }
+    }
+
+    /// Takes the minimum of an open run; from there on it is swallowed.
+    fn open_run(
+        &mut self,
+        text: &Text<'_>,
+        token: &Token<'_>,
+        (alphabet, min): (&ByteSet, u32),
+        key: &FingerprintKey,
+    ) -> Step {
+        match self.run(text, alphabet, min..=min) {
+            Progress::No => return Step::No,
+            Progress::More => return Step::More,
+            Progress::Done => {}
+        }
+        let Step::Match { doubtful, .. } = token.decide(text, self.start, self.at) else {
+            return Step::No;
+        };
+        let kind = SwallowKind::Run(*alphabet);
+        Step::Open(Box::new(Swallow::new(self, text, (kind, doubtful), key)))
+    }
+
+    /// Takes digits with single separators, then tries the ends from the last to the first.
+    fn digits(
+        &mut self,
+        text: &Text<'_>,
+        token: &Token<'_>,
+        (min, max, separators): (u32, u32, &ByteSet),
+    ) -> Step {
+        let mut position = self.at;
+        let mut after_digit = false;
+        while self.taken < max {
+            match text.peek(position) {
+                Peek::Unknown => {
+                    return Step::More;
+                }
+                Peek::Byte(byte) if byte.is_ascii_digit() => {
+                    self.taken += 1;
+                    position += 1;
+                    // What was seen need not be seen again.
+                    self.at = position;
+                    after_digit = true;
+                }
+                Peek::Byte(byte)
+                    if (after_digit || self.taken > 0) && separators.contains(byte) =>
+                {
+                    match text.peek(position + 1) {
+                        Peek::Unknown => return Step::More,
+                        Peek::Byte(next) if next.is_ascii_digit() => position += 1,
+                        Peek::Byte(_) | Peek::End => break,
+                    }
+                }
+                Peek::Byte(_) | Peek::End => break,
+            }
+        }
+        if text.peek(self.at) == Peek::Unknown {
+            return Step::More;
+        }
+        self.best_end(text, token, min)
+    }
+
+    fn best_end(&self, text: &Text<'_>, token: &Token<'_>, min: u32) -> Step {
+        let mut left = self.taken;
+        let mut end = self.at;
+        while left >= min && end > self.start {
+            if text.before(end).is_some_and(|byte| byte.is_ascii_digit()) {
+                let closed = match text.peek(end) {
+                    Peek::Byte(byte) => !token.right.contains(byte),
+                    Peek::End | Peek::Unknown => true,
+                };
+                if closed && let found @ Step::Match { .. } = token.decide(text, self.start, end) {
+                    return found;
+                }
+                left -= 1;
+            }
+            end -= 1;
+        }
+        Step::No
+    }
+
+    /// `-----BEGIN ... PRIVATE KEY ...-----`, then a body whose first line is base64.
+    fn step_private_key(&mut self, text: &Text<'_>, key: &FingerprintKey) -> Step {
+        match crate::places::private_key_head(text.from(self.start), text.ended) {
+            crate::places::Head::No => Step::No,
+            crate::places::Head::More => Step::More,
+            crate::places::Head::Body(length) => {
+                self.at = self.start + length as u64;
+                let kind = SwallowKind::Pem {
+                    dashes: 0,
+                    rules: 0,
+                };
+                Step::Open(Box::new(Swallow::new(self, text, (kind, false), key)))
+            }
+        }
+    }
+}
+
+/// A signature of shape `Token`, taken apart.
+struct Token<'a> {
+    signature: &'a Signature,
+    anchor: &'a [u8],
+    segments: &'a [Segment],
+    right: &'a ByteSet,
+}
+
+impl Token<'_> {
+    /// The form is right: what do context and check say?
+    fn decide(&self, text: &Text<'_>, start: u64, end: u64) -> Step {
+        decide(self.signature, text, start, end)
+    }
+}
+
+/// The form is right: what do context and check say?
+pub(crate) fn decide(signature: &Signature, text: &Text<'_>, start: u64, end: u64) -> Step {
+    let value = text.slice(start, end);
+    if !context_holds(signature, text, start, Some(value)) {
+        return Step::No;
+    }
+    match signature.check.map(|check| check.verdict(value)) {
+        None | Some(Verdict::Holds) => Step::Match {
+            end,
+            doubtful: false,
+        },
+        Some(Verdict::Doubtful) => Step::Match {
+            end,
+            doubtful: true,
+        },
+        Some(Verdict::Fails) => Step::No,
+    }
+}
+
+/// Whether a word of the context stands before `start`, if the signature asks for one. Where only
+/// a bare value asks for one, that cannot be told before the `value` is known.
+fn context_holds(signature: &Signature, text: &Text<'_>, start: u64, value: Option<&[u8]>) -> bool {
+    let Some(context) = &signature.context else {
+        return true;
+    };
+    let may_do_without = context.bare_only
+        && value.is_none_or(|value| value.iter().any(|byte| !byte.is_ascii_alphanumeric()));
+    if may_do_without {
+        return true;
+    }
+    let window = text.slice(start.saturating_sub(u64::from(context.window)), start);
+    context
+        .keywords
+        .iter()
+        .any(|keyword| stands_in(window, keyword.as_bytes()))
+}
+
+/// Whether a word stands in the window: short ones (`key`, `aws`) as whole words, longer ones also
+/// inside others (`postmarktoken`).
+///
+/// Words inside the label of a mask (`[github-token]`) do not count, or redaction would create
+/// findings.
+fn stands_in(window: &[u8], keyword: &[u8]) -> bool {
+    let Some(first) = keyword.first() else {
+        return false;
+    };
+    window
+        .windows(keyword.len())
+        .enumerate()
+        .any(|(at, there)| {
+            let before = window.get(..at).unwrap_or_default();
+            let after = window.get(at + keyword.len());
+            there
+                .first()
+                .is_some_and(|byte| byte.eq_ignore_ascii_case(first))
+                && there.eq_ignore_ascii_case(keyword)
+                && (keyword.len() > WHOLE_WORD_MAX
+                    || !is_inside_word(before) && !after.is_some_and(u8::is_ascii_alphabetic))
+                && !in_label(before)
+        })
+}
+
+/// Whether what stands before a word belongs to it; the letter of an escape (`\n`) does not.
+fn is_inside_word(before: &[u8]) -> bool {
+    match before {
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => false,
+        [.., last] => last.is_ascii_alphabetic(),
+        [] => false,
+    }
+}
+
+/// Whether the text before a word says that it stands in the label of a mask.
+fn in_label(before: &[u8]) -> bool {
+    before
+        .iter()
+        .rev()
+        .find(|byte| !(byte.is_ascii_lowercase() || byte.is_ascii_digit() || **byte == b'-'))
+        .is_some_and(|byte| *byte == b'[')
+}
+
+enum Progress {
+    Done,
+    No,
+    More,
+}
+
+/// A confirmed match whose end is the end of its run: masked and fingerprinted, not stored.
+#[derive(Clone)]
+pub(crate) struct Swallow {
+    pub(crate) start: u64,
+    pub(crate) signature: u32,
+    pub(crate) doubtful: bool,
+    /// The next byte to look at.
+    pub(crate) at: u64,
+    kind: SwallowKind,
+    fingerprint: Fingerprinter,
+}
+
+#[derive(Clone, Debug)]
+enum SwallowKind {
+    /// As long as the bytes are of this alphabet.
+    Run(ByteSet),
+    /// Up to the end of the `-----END ...-----` line: the second rule of five dashes.
+    Pem { dashes: u8, rules: u8 },
+}
+
+impl Swallow {
+    fn new(
+        candidate: &Candidate,
+        text: &Text<'_>,
+        (kind, doubtful): (SwallowKind, bool),
+        key: &FingerprintKey,
+    ) -> Swallow {
+        let mut fingerprint = key.start();
+        fingerprint.update(text.slice(candidate.start, candidate.at));
+        Swallow {
+            start: candidate.start,
+            signature: candidate.signature,
+            doubtful,
+            at: candidate.at,
+            kind,
+            fingerprint,
+        }
+    }
+
+    /// Takes what belongs to the run. True when the run has ended; then `at` is its end.
+    pub(crate) fn advance(&mut self, text: &Text<'_>) -> bool {
+        let there = text.from(self.at);
+        let length = match &mut self.kind {
+            SwallowKind::Run(alphabet) => run_length(there, alphabet),
+            SwallowKind::Pem { dashes, rules } => pem_length(there, dashes, rules),
+        };
+        self.fingerprint
+            .update(there.get(..length).unwrap_or_default());
+        self.at += length as u64;
+        length < there.len() || text.ended || self.is_closed()
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.kind, SwallowKind::Pem { rules: 2, .. })
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint.clone().finish()
+    }
+}
+
+/// How many bytes belong to a PEM body and its end line.
+fn pem_length(bytes: &[u8], dashes: &mut u8, rules: &mut u8) -> usize {
+    for (index, byte) in bytes.iter().enumerate() {
+        if *rules == 2 || !PEM_BODY.contains(*byte) {
+            return index;
+        }
+        *dashes = if *byte == b'-' { *dashes + 1 } else { 0 };
+        if *dashes == 5 {
+            *dashes = 0;
+            *rules += 1;
+        }
+    }
+    bytes.len()
+}
+
+/// Base64, line ends raw and escaped, and what RFC 1421 headers are made of.
+const PEM_BODY: ByteSet = ByteSet::BASE64.with(b"= \r\n\t\\-:,%");
+
+fn as_u32(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,385 @@
+//! The catalog turned round: from the bytes at a place to the signatures that could start there.
+//!
+//! Signatures with an anchor are found by its first three bytes. Those without one (numbers,
+//! formats that start with any letter) are rows of a bit matrix: for each of the first bytes, the
+//! rows that allow it; the rows that survive all of them are confirmed one by one. Both cost the
+//! same however many signatures there are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use regex_syntax::hir::{Hir, HirKind};
+
+use crate::catalog::class_bytes;
+use crate::{Anchor, ByteSet, CatalogError, Segment, Shape, Signature};
+
+/// How many bytes an anchor is looked up by.
+pub(crate) const KEY: usize = 3;
+/// How many first bytes the matrix looks at.
+const COLUMNS: usize = 6;
+/// How many first bytes of a match are compared one by one before a regex is asked.
+const LEADING_MAX: usize = 128;
+
+/// What could start where.
+#[derive(Debug)]
+pub(crate) struct Index {
+    anchored: HashMap<[u8; KEY], Vec<Entry>>,
+    /// Pairs that start an anchor, for the end of a window.
+    pairs: Vec<[u8; 2]>,
+    /// First bytes of anchors.
+    first: ByteSet,
+    /// First bytes of anchors that are neither letters nor digits.
+    pub(crate) odd_first: ByteSet,
+    matrix: Vec<Bank>,
+    /// By signature: what is known of a regex besides the regex.
+    pub(crate) forms: Vec<Option<Form>>,
+    pub(crate) email: Vec<u32>,
+    pub(crate) user_info: Vec<u32>,
+}
+
+/// What every match of a regex looks like.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// The bytes that may stand at each of the first places.
+    pub(crate) leading: Vec<ByteSet>,
+    /// The bytes that may stand anywhere.
+    pub(crate) alphabet: ByteSet,
+}
+
+impl Form {
+    fn of(signature: &Arc<Signature>) -> Option<Form> {
+        let Shape::Pattern { pattern, .. } = &signature.shape else {
+            return None;
+        };
+        Some(Form {
+            leading: leading(pattern.hir()),
+            alphabet: alphabet(pattern.hir()),
+        })
+    }
+}
+
+/// One anchor of one signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) signature: u32,
+    pub(crate) anchor: u32,
+}
+
+/// Sixty-four rows without anchors.
+#[derive(Debug)]
+struct Bank {
+    columns: [Box<[u64; 256]>; COLUMNS],
+    rows: Vec<u32>,
+}
+
+/// What the anchors say of a place.
+pub(crate) enum Lookup<'a> {
+    /// These signatures could start here.
+    Entries(&'a [Entry]),
+    /// Too few bytes to tell, and one could.
+    Unknown,
+}
+
+impl Index {
+    /// Compiles the signatures.
+    pub(crate) fn new(signatures: &[Arc<Signature>]) -> Result<Index, CatalogError> {
+        let mut index = Index {
+            anchored: HashMap::new(),
+            pairs: Vec::new(),
+            first: ByteSet::EMPTY,
+            odd_first: ByteSet::EMPTY,
+            matrix: Vec::new(),
+            email: Vec::new(),
+            user_info: Vec::new(),
+            forms: signatures.iter().map(Form::of).collect(),
+        };
+        for (number, signature) in (0_u32..).zip(signatures) {
+            let (anchors, columns) = match &signature.shape {
+                Shape::Token {
+                    anchors, segments, ..
+                } => (anchors.as_slice(), of_segments(segments)),
+                Shape::Pattern {
+                    anchor: Anchor::Prefix(prefixes),
+                    pattern,
+                    ..
+                } => (prefixes.as_slice(), leading(pattern.hir())),
+                Shape::Pattern { pattern, .. } => (&[] as &[_], leading(pattern.hir())),
+                Shape::PrivateKey => {
+                    index.add_key(
+                        Entry {
+                            signature: number,
+                            anchor: 0,
+                        },
+                        *b"---",
+                    );
+                    continue;
+                }
+                Shape::Email => {
+                    index.email.push(number);
+                    continue;
+                }
+                Shape::UserInfo => {
+                    index.user_info.push(number);
+                    continue;
+                }
+                Shape::Known => continue,
+            };
+            if anchors.is_empty() {
+                index.add_row(number, signature, &columns)?;
+            }
+            let is_token = matches!(signature.shape, Shape::Token { .. });
+            for (anchor, bytes) in (0_u32..).zip(anchors) {
+                let entry = Entry {
+                    signature: number,
+                    anchor: if is_token { anchor } else { 0 },
+                };
+                let after = columns.get(if is_token { 0 } else { bytes.len() }..);
+                index.add_anchor(entry, bytes, after.unwrap_or_default(), signature)?;
+            }
+        }
+        Ok(index)
+    }
+
+    /// Anchors shorter than a key are extended by every byte that may follow them.
+    fn add_anchor(
+        &mut self,
+        entry: Entry,
+        anchor: &[u8],
+        after: &[ByteSet],
+        signature: &Signature,
+    ) -> Result<(), CatalogError> {
+        if let Some(key) = anchor.first_chunk::<KEY>() {
+            self.add_key(entry, *key);
+            return Ok(());
+        }
+        let mut keys = vec![anchor.to_vec()];
+        while keys.first().is_some_and(|key| key.len() < KEY) {
+            let at = keys.first().map_or(0, Vec::len) - anchor.len();
+            let Some(set) = after.get(at) else {
+                return Err(row_error(
+                    signature,
+                    "the anchor is too short to be looked up",
+                ));
+            };
+            keys = keys
+                .iter()
+                .flat_map(|key| {
+                    (0..=u8::MAX)
+                        .filter(|byte| set.contains(*byte))
+                        .map(|byte| [key.as_slice(), &[byte]].concat())
+                })
+                .collect();
+        }
+        for key in &keys {
+            if let Some(key) = key.first_chunk::<KEY>() {
+                self.add_key(entry, *key);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_key(&mut self, entry: Entry, key: [u8; KEY]) {
+        let [first, second, _] = key;
+        self.first = self.first.insert(first);
+        if !first.is_ascii_alphanumeric() {
+            self.odd_first = self.odd_first.insert(first);
+        }
+        if !self.pairs.contains(&[first, second]) {
+            self.pairs.push([first, second]);
+        }
+        let entries = self.anchored.entry(key).or_default();
+        if !entries.contains(&entry) {
+            entries.push(entry);
+        }
+    }
+
+    fn add_row(
+        &mut self,
+        number: u32,
+        signature: &Signature,
+        sets: &[ByteSet],
+    ) -> Result<(), CatalogError> {
+        if sets.is_empty() {
+            return Err(row_error(
+                signature,
+                "it starts with nothing that can be looked for",
+            ));
+        }
+        if self.matrix.last().is_none_or(|bank| bank.rows.len() == 64) {
+            let columns = std::array::from_fn(|_| Box::new([0; 256]));
+            self.matrix.push(Bank {
+                columns,
+                rows: Vec::new(),
+            });
+        }
+        if let Some(bank) = self.matrix.last_mut() {
+            let bit = 1_u64 << bank.rows.len();
+            bank.rows.push(number);
+            for (place, column) in bank.columns.iter_mut().enumerate() {
+                let set = sets.get(place);
+                for (byte, mask) in (0..=u8::MAX).zip(column.iter_mut()) {
+                    if set.is_none_or(|set| set.contains(byte)) {
+                        *mask |= bit;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The anchors that could start at the start of `bytes`.
+    pub(crate) fn anchors(&self, bytes: &[u8], ended: bool) -> Lookup<'_> {
+        if let Some(key) = bytes.first_chunk::<KEY>() {
+            return Lookup::Entries(
+                self.anchored
+                    .get(key)
+                    .map(Vec::as_slice)
+                    .unwrap_or_default(),
+            );
+        }
+        let possible = match bytes {
+            [] => true,
+            [first] => self.first.contains(*first),
+            [first, second, ..] => self.pairs.contains(&[*first, *second]),
+        };
+        if possible && !ended {
+            Lookup::Unknown
+        } else {
+            Lookup::Entries(&[])
+        }
+    }
+
+    /// The rows without anchor that could start at the start of `bytes`.
+    pub(crate) fn rows<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
+        self.matrix
+            .iter()
+            .flat_map(move |bank| bank.survivors(bytes))
+    }
+}
+
+impl Bank {
+    fn survivors<'a>(&'a self, bytes: &[u8]) -> impl Iterator<Item = u32> + 'a {
+        let mut alive = u64::MAX;
+        for (column, byte) in self.columns.iter().zip(bytes) {
+            alive &= column.get(usize::from(*byte)).copied().unwrap_or_default();
+            if alive == 0 {
+                break;
+            }
+        }
+        std::iter::from_fn(move || {
+            let row = (alive != 0).then(|| alive.trailing_zeros())?;
+            alive &= alive - 1;
+            Some(row)
+        })
+        .filter_map(|row| self.rows.get(row as usize).copied())
+    }
+}
+
+/// Which bytes may stand at each of the first places of every match of these segments.
+fn of_segments(segments: &[Segment]) -> Vec<ByteSet> {
+    let mut sets = Vec::new();
+    for segment in segments {
+        match segment {
+            Segment::Literal(literal) => sets.extend(literal.iter().copied().map(only)),
+            Segment::Run { alphabet, min, max } => {
+                let count = (*min as usize).min(LEADING_MAX);
+                sets.extend(std::iter::repeat_n(*alphabet, count));
+                if min != max {
+                    break;
+                }
+            }
+            Segment::Digits {
+                min, separators, ..
+            } => {
+                let later = ByteSet::DIGIT.union(*separators);
+                sets.push(ByteSet::DIGIT);
+                sets.extend(std::iter::repeat_n(later, *min as usize - 1));
+                break;
+            }
+        }
+    }
+    sets
+}
+
+/// Which bytes may stand at each of the first places of every match of a regex.
+pub(crate) fn leading(hir: &Hir) -> Vec<ByteSet> {
+    let mut sets = leading_sets(hir).0;
+    sets.truncate(LEADING_MAX);
+    sets
+}
+
+/// The sets, and whether every match is exactly as long as they are.
+fn leading_sets(hir: &Hir) -> (Vec<ByteSet>, bool) {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => (Vec::new(), true),
+        HirKind::Literal(literal) => (literal.0.iter().copied().map(only).collect(), true),
+        HirKind::Class(class) => (vec![class_bytes(class)], true),
+        HirKind::Capture(capture) => leading_sets(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let (sets, exact) = leading_sets(&repetition.sub);
+            let count = if exact {
+                repetition.min
+            } else {
+                repetition.min.min(1)
+            };
+            let count = (count as usize).min(LEADING_MAX);
+            (
+                sets.repeat(count),
+                exact && repetition.max == Some(repetition.min),
+            )
+        }
+        HirKind::Concat(parts) => {
+            let mut all = Vec::new();
+            for part in parts {
+                let (sets, exact) = leading_sets(part);
+                all.extend(sets);
+                if !exact || all.len() > LEADING_MAX {
+                    return (all, false);
+                }
+            }
+            (all, true)
+        }
+        HirKind::Alternation(parts) => {
+            let parts: Vec<_> = parts.iter().map(leading_sets).collect();
+            let shortest = parts
+                .iter()
+                .map(|(sets, _)| sets.len())
+                .min()
+                .unwrap_or_default();
+            let exact = parts
+                .iter()
+                .all(|(sets, exact)| *exact && sets.len() == shortest);
+            let union = |place| {
+                let sets = parts.iter().filter_map(|(sets, _)| sets.get(place));
+                sets.fold(ByteSet::EMPTY, |all, set| all.union(*set))
+            };
+            ((0..shortest).map(union).collect(), exact)
+        }
+    }
+}
+
+/// The bytes that may stand anywhere in a match of a regex.
+pub(crate) fn alphabet(hir: &Hir) -> ByteSet {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => ByteSet::EMPTY,
+        HirKind::Literal(literal) => literal.0.iter().copied().collect(),
+        HirKind::Class(class) => class_bytes(class),
+        HirKind::Capture(capture) => alphabet(&capture.sub),
+        HirKind::Repetition(repetition) => alphabet(&repetition.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts
+            .iter()
+            .map(alphabet)
+            .fold(ByteSet::EMPTY, ByteSet::union),
+    }
+}
+
+fn only(byte: u8) -> ByteSet {
+    ByteSet::EMPTY.insert(byte)
+}
+
+fn row_error(signature: &Signature, problem: &str) -> CatalogError {
+    CatalogError::Row {
+        id: signature.id.to_string(),
+        problem: problem.to_owned(),
+    }
+}

@@ -1,0 +1,148 @@
+//! What was found and is not yet accounted for: which bytes are painted over, which findings are
+//! due.
+//!
+//! Both follow rules that do not depend on how the text was cut. A byte is painted by the match
+//! that starts first among those that cover it. Findings are due in the order of their ends, and
+//! only when no other match could still end before; of overlapping matches of one signature only
+//! the first is reported.
+
+use crate::mask::mask_byte;
+use crate::search::Found;
+use crate::view::Open;
+use crate::{MaskSet, Signature};
+use std::sync::Arc;
+
+/// The books of one session.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    /// Found, not yet reported, with the path of each.
+    pending: Vec<Due>,
+    /// Found, not yet painted to the end.
+    painted: Vec<Stretch>,
+    /// For each signature lately reported, where its last match ended.
+    reported: Vec<(u32, u64)>,
+}
+
+/// A match and the path at which it stands.
+type Due = (Found, Option<String>);
+
+/// A stretch of bytes to be painted over.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Stretch {
+    start: u64,
+    signature: u32,
+    end: u64,
+}
+
+impl Ledger {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.painted.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, found: Vec<Found>, paths: Vec<Option<String>>) {
+        for found in &found {
+            let Found {
+                start,
+                end,
+                signature,
+                ..
+            } = *found;
+            self.painted.push(Stretch {
+                start,
+                signature,
+                end,
+            });
+        }
+        self.pending.extend(found.into_iter().zip(paths));
+    }
+
+    /// Paints over `bytes`, which start at position `from` and are about to be put out.
+    pub(crate) fn paint(
+        &mut self,
+        bytes: &mut [u8],
+        from: u64,
+        opens: &[Open],
+        (mask, signatures): (&MaskSet, &[Arc<Signature>]),
+    ) {
+        let to = from + bytes.len() as u64;
+        let open = opens.iter().map(|open| Stretch {
+            start: open.start,
+            signature: open.signature,
+            end: u64::MAX,
+        });
+        let mut stretches: Vec<Stretch> = self.painted.iter().copied().chain(open).collect();
+        stretches.retain(|stretch| mask.contains(stretch.signature as usize));
+        stretches.sort_unstable();
+        let mut covered = from;
+        for stretch in stretches {
+            let id = signatures
+                .get(stretch.signature as usize)
+                .map_or("", |row| &row.id);
+            let end = stretch.end.min(to);
+            for position in stretch.start.max(covered)..end {
+                let index = usize::try_from(position - from).ok();
+                if let Some(byte) = index.and_then(|index| bytes.get_mut(index)) {
+                    *byte = mask_byte(id, position - stretch.start);
+                }
+            }
+            covered = covered.max(end);
+        }
+        self.painted.retain(|stretch| stretch.end > to);
+    }
+
+    /// The findings that are due when nothing undecided starts before `hold`.
+    pub(crate) fn due(&mut self, hold: u64, opens: &[Open]) -> Vec<Due> {
+        let limit = opens.iter().map(|open| open.at).min().unwrap_or(u64::MAX);
+        let (mut due, rest): (Vec<Due>, Vec<Due>) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|(found, _)| found.end <= hold && found.end < limit);
+        self.pending = rest;
+        self.drop_shorter_twins(&mut due, opens);
+        due.sort_by_key(|(found, _)| (found.end, found.start, found.signature));
+        due.retain(|(found, _)| self.report(found));
+        let open = opens.iter().map(|open| open.start);
+        let pending = self.pending.iter().map(|(found, _)| found.start);
+        let kept_from = open.chain(pending).fold(hold, u64::min);
+        self.reported.retain(|(_, end)| *end > kept_from);
+        due
+    }
+
+    /// A match may be found in the text and again, longer, in a view of it: the longer one counts.
+    fn drop_shorter_twins(&self, due: &mut Vec<Due>, opens: &[Open]) {
+        let key = |found: &Found| (found.start, found.signature);
+        let mut longest: Vec<(u64, u32, u64)> = Vec::new();
+        for (found, _) in due.iter().chain(&self.pending) {
+            let (start, signature) = key(found);
+            longest.push((start, signature, found.end));
+        }
+        longest.extend(
+            opens
+                .iter()
+                .map(|open| (open.start, open.signature, u64::MAX)),
+        );
+        due.retain(|(found, _)| {
+            !longest.iter().any(|(start, signature, end)| {
+                (*start, *signature) == key(found) && *end > found.end
+            })
+        });
+    }
+
+    /// Whether the match is to be reported: not if it overlaps the last of its signature.
+    fn report(&mut self, found: &Found) -> bool {
+        match self
+            .reported
+            .iter_mut()
+            .find(|(signature, _)| *signature == found.signature)
+        {
+            Some((_, end)) if *end > found.start => false,
+            Some((_, end)) => {
+                *end = found.end;
+                true
+            }
+            None => {
+                self.reported.push((found.signature, found.end));
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Candidate search in one text: which signatures could start where, which of them match.
+//!
+//! The state of a search is what it has not decided: candidates under way, matches being
+//! swallowed, and the first position not yet looked at. Everything decided is handed out as a
+//! [`Found`] at once; putting it in order is the caller's.
+
+use crate::confirm::{Candidate, Step, Swallow};
+use crate::index::Lookup;
+use crate::places::local_part_start;
+use crate::scanner::Scanner;
+use crate::text::Text;
+use crate::{Fingerprint, Shape, Signature};
+
+/// A match, in the positions of the text searched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) signature: u32,
+    pub(crate) doubtful: bool,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// The state of a search.
+#[derive(Clone, Default)]
+pub(crate) struct Search {
+    /// The first position at which nothing was looked for yet.
+    next: u64,
+    /// Whether an anchor could start at `next`, which more bytes will tell.
+    undecided: bool,
+    /// Where the local part of an e-mail address at the end of the text would start.
+    open_local: u64,
+    live: Vec<Candidate>,
+    swallows: Vec<Swallow>,
+}
+
+impl Search {
+    /// A search that starts at this position of its text.
+    pub(crate) fn starting_at(position: u64) -> Search {
+        Search {
+            next: position,
+            open_local: position,
+            ..Search::default()
+        }
+    }
+
+    /// Takes over a match that is being swallowed.
+    pub(crate) fn adopt(&mut self, swallow: Swallow) {
+        self.swallows.push(swallow);
+    }
+
+    /// Looks at everything at hand.
+    pub(crate) fn advance(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) {
+        self.advance_swallows(text, found);
+        self.advance_live(scanner, text, found);
+        self.look(scanner, text, found);
+        self.open_local = if scanner.index.email.is_empty() || text.ended {
+            text.end()
+        } else {
+            local_part_start(text, text.end())
+        };
+    }
+
+    /// The first position that may still belong to a match not yet handed out (swallowed matches
+    /// apart, whose bytes are known to belong to one).
+    pub(crate) fn hold(&self, end: u64) -> u64 {
+        let undecided = if self.undecided { self.next } else { end };
+        let live = self
+            .live
+            .iter()
+            .map(|candidate| candidate.start)
+            .min()
+            .unwrap_or(end);
+        undecided.min(live).min(self.open_local).min(end)
+    }
+
+    /// The matches being swallowed.
+    pub(crate) fn swallows(&self) -> &[Swallow] {
+        &self.swallows
+    }
+
+    /// Whether nothing at all is under way.
+    pub(crate) fn is_idle(&self, end: u64) -> bool {
+        self.swallows.is_empty() && self.hold(end) == end
+    }
+
+    fn advance_swallows(&mut self, text: &Text<'_>, found: &mut Vec<Found>) {
+        self.swallows.retain_mut(|swallow| {
+            let ended = swallow.advance(text);
+            if ended {
+                found.push(Found::swallowed(swallow));
+            }
+            !ended
+        });
+    }
+
+    fn advance_live(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) {
+        let mut live = std::mem::take(&mut self.live);
+        live.retain_mut(|candidate| self.stays(scanner, text, candidate, found));
+        live.append(&mut self.live);
+        self.live = live;
+    }
+
+    /// Steps a candidate; true if it stays undecided.
+    fn stays(
+        &mut self,
+        scanner: &Scanner,
+        text: &Text<'_>,
+        candidate: &mut Candidate,
+        found: &mut Vec<Found>,
+    ) -> bool {
+        match candidate.step(text, scanner) {
+            Step::More => return true,
+            Step::No => {}
+            Step::Match { end, doubtful } => {
+                let value = text.slice(candidate.start, end);
+                found.push(Found {
+                    start: candidate.start,
+                    end,
+                    signature: candidate.signature,
+                    doubtful,
+                    fingerprint: scanner.key.fingerprint(value),
+                });
+            }
+            Step::Open(mut swallow) => {
+                if swallow.advance(text) {
+                    found.push(Found::swallowed(&swallow));
+                } else {
+                    self.swallows.push(*swallow);
+                }
+            }
+        }
+        false
+    }
+
+    /// Looks for new candidates in the rest of the text.
+    fn look(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) {
+        self.undecided = false;
+        while self.next < text.end() {
+            let position = self.next;
+            let there = text.from(position);
+            let Some(first) = there.first().copied() else {
+                return;
+            };
+            let looked = match first {
+                b'@' => self.look_at_sign(scanner, text, found),
+                b':' if !self.look_scheme(scanner, text, found) => return,
+                _ if scanner.index.odd_first.contains(first)
+                    || starts_here(text, position, first) =>
+                {
+                    self.look_start(scanner, text, found)
+                }
+                _ => true,
+            };
+            if !looked {
+                self.undecided = true;
+                return;
+            }
+            self.next += 1;
+        }
+    }
+
+    fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) -> bool {
+        let start = local_part_start(text, self.next);
+        if start < self.next {
+            for signature in &scanner.index.email {
+                let candidate = Candidate::around(start, *signature, self.next);
+                self.try_candidate(scanner, text, candidate, found);
+            }
+        }
+        true
+    }
+
+    /// False if a `://` could stand here and more bytes will tell.
+    fn look_scheme(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) -> bool {
+        let there = text.from(self.next);
+        let length = there.len().min(3);
+        if there.get(..length) != b"://".get(..length) {
+            return true;
+        }
+        if length < 3 {
+            return text.ended;
+        }
+        for signature in &scanner.index.user_info {
+            let candidate = Candidate::new(self.next + 3, *signature, 0);
+            self.try_candidate(scanner, text, candidate, found);
+        }
+        true
+    }
+
+    /// False if an anchor could stand here and more bytes will tell.
+    fn look_start(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) -> bool {
+        let there = text.from(self.next);
+        let Lookup::Entries(entries) = scanner.index.anchors(there, text.ended) else {
+            return false;
+        };
+        for entry in entries {
+            let candidate = Candidate::new(self.next, entry.signature, entry.anchor);
+            self.try_start(scanner, text, candidate, found);
+        }
+        if starts_here(text, self.next, there.first().copied().unwrap_or_default()) {
+            for row in scanner.index.rows(there) {
+                let candidate = Candidate::without_anchor(self.next, row);
+                self.try_start(scanner, text, candidate, found);
+            }
+        }
+        true
+    }
+
+    fn try_start(
+        &mut self,
+        scanner: &Scanner,
+        text: &Text<'_>,
+        candidate: Candidate,
+        found: &mut Vec<Found>,
+    ) {
+        let signature = scanner.signatures().get(candidate.signature as usize);
+        if signature.is_some_and(|signature| may_start(signature, text, candidate.start)) {
+            self.try_candidate(scanner, text, candidate, found);
+        }
+    }
+
+    fn try_candidate(
+        &mut self,
+        scanner: &Scanner,
+        text: &Text<'_>,
+        mut candidate: Candidate,
+        found: &mut Vec<Found>,
+    ) {
+        if self.stays(scanner, text, &mut candidate, found) {
+            self.live.push(candidate);
+        }
+    }
+}
+
+impl Found {
+    fn swallowed(swallow: &Swallow) -> Found {
+        Found {
+            start: swallow.start,
+            end: swallow.at,
+            signature: swallow.signature,
+            doubtful: swallow.doubtful,
+            fingerprint: swallow.fingerprint(),
+        }
+    }
+}
+
+/// Whether a word starts at `position`: a letter or digit that follows none, or one that follows
+/// an escaped letter (the `n` of `\n` stands for a line end).
+fn starts_here(text: &Text<'_>, position: u64, first: u8) -> bool {
+    first.is_ascii_alphanumeric()
+        && (!text
+            .before(position)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric())
+            || after_escape(text, position))
+}
+
+/// Whether the left boundary of a signature holds.
+fn may_start(signature: &Signature, text: &Text<'_>, position: u64) -> bool {
+    let (Shape::Token { left, .. } | Shape::Pattern { left, .. }) = &signature.shape else {
+        return true;
+    };
+    text.before(position)
+        .is_none_or(|byte| !left.contains(byte))
+        || after_escape(text, position)
+}
+
+/// Whether the byte before is the letter of a simple escape.
+fn after_escape(text: &Text<'_>, position: u64) -> bool {
+    let index = text.index(position);
+    let before = index
+        .checked_sub(2)
+        .and_then(|from| text.bytes.get(from..index));
+    matches!(before, Some([b'\\', b'n' | b'r' | b't' | b'b' | b'f']))
+}

@@ -1,0 +1,228 @@
+//! A decoded view of a stretch of a text: a text of its own, with the way back.
+//!
+//! A view is opened where its encoding first occurs, starts a little earlier (for boundaries and
+//! context), and is closed at a break once nothing encoded has been seen for a while and nothing
+//! is under way in it. Where that is depends on the text alone, never on how it was cut. A match
+//! in a view is handed out as the span of the encoded bytes.
+
+use crate::ScanError;
+use crate::confirm::Swallow;
+use crate::layer::Layer;
+use crate::scanner::Scanner;
+use crate::search::Found;
+use crate::text::Text;
+use crate::units::{Unit, UnitFn};
+
+/// So many bytes after the last encoded one a view may be closed.
+const QUIET: u64 = 96;
+
+/// A view under way.
+pub(crate) struct View {
+    unit: UnitFn,
+    /// Where the first encoded character stands.
+    opened_at: u64,
+    /// The position after the last encoded character.
+    pub(crate) quiet_since: u64,
+    /// The next position of the encoded text to decode.
+    pub(crate) fed: u64,
+    /// For each byte in the child's window, where its encoding starts and how long it is.
+    map: Vec<(u64, u8)>,
+    /// For each match being swallowed in the child: where it starts there and here.
+    opens: Vec<(Open, u64)>,
+    child: Layer,
+}
+
+/// A match being swallowed, in the positions of one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Open {
+    pub(crate) start: u64,
+    pub(crate) signature: u32,
+    /// The match will not end before this.
+    pub(crate) at: u64,
+}
+
+impl Open {
+    /// Whether both are the same match.
+    pub(crate) fn is_same(&self, other: &Open) -> bool {
+        self.start == other.start && self.signature == other.signature
+    }
+
+    pub(crate) fn of(swallow: &Swallow) -> Open {
+        Open {
+            start: swallow.start,
+            signature: swallow.signature,
+            at: swallow.at,
+        }
+    }
+}
+
+impl View {
+    /// Opens a view for the encoded character at `trigger`, starting a little earlier.
+    pub(crate) fn new(unit: UnitFn, trigger: u64, start: u64, depth: u8) -> View {
+        View {
+            unit,
+            opened_at: trigger,
+            quiet_since: trigger,
+            fed: start,
+            map: Vec::new(),
+            opens: Vec::new(),
+            child: Layer::new(start, depth),
+        }
+    }
+
+    /// Decodes and scans up to where the view was opened, and goes on with what is being swallowed
+    /// there.
+    pub(crate) fn take_over(
+        &mut self,
+        scanner: &Scanner,
+        text: &Text<'_>,
+        swallows: &[Swallow],
+        found: &mut Vec<Found>,
+    ) -> Result<(), ScanError> {
+        self.decode_to_break(text);
+        self.scan(scanner, false, found)?;
+        for swallow in swallows {
+            let open = Open::of(swallow);
+            let known = self
+                .opens
+                .iter()
+                .any(|(seen, start)| (*start, seen.signature) == (open.start, open.signature));
+            if !known {
+                self.opens.push((open, open.start));
+                self.child.adopt(swallow.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes and scans what is at hand. True when the view can be closed.
+    pub(crate) fn advance(
+        &mut self,
+        scanner: &Scanner,
+        text: &Text<'_>,
+        found: &mut Vec<Found>,
+    ) -> Result<bool, ScanError> {
+        loop {
+            let at_break = self.decode_to_break(text);
+            let ended = text.ended && self.fed == text.end();
+            self.scan(scanner, ended, found)?;
+            if ended || (at_break && self.child.is_idle()) {
+                return Ok(true);
+            }
+            if !at_break {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Decodes up to the next break after a quiet stretch (then true) or to the end of the window.
+    fn decode_to_break(&mut self, text: &Text<'_>) -> bool {
+        let mut decoded = Vec::new();
+        let mut at_break = false;
+        while !at_break && self.fed < text.end() {
+            let there = text.from(self.fed);
+            let (bytes, count, length, opens) = match (self.unit)(there, text.ended) {
+                Unit::Unknown => break,
+                Unit::Literal => {
+                    let byte = there.first().copied().unwrap_or_default();
+                    at_break = byte <= b' ' || byte == b'"';
+                    ([byte, 0, 0, 0], 1, 1, false)
+                }
+                Unit::Encoded {
+                    length,
+                    bytes,
+                    count,
+                    opens,
+                } => (bytes, count, length, opens),
+            };
+            for byte in bytes.iter().take(usize::from(count)) {
+                decoded.push(*byte);
+                self.map.push((self.fed, length));
+            }
+            self.fed += u64::from(length);
+            if opens {
+                self.quiet_since = self.fed;
+            }
+            at_break &= self.fed >= self.quiet_since + QUIET;
+        }
+        self.child.push(&decoded);
+        at_break
+    }
+
+    fn scan(
+        &mut self,
+        scanner: &Scanner,
+        ended: bool,
+        found: &mut Vec<Found>,
+    ) -> Result<(), ScanError> {
+        let mut inner = Vec::new();
+        self.child.advance(scanner, ended, &mut inner)?;
+        for open in self.child.opens() {
+            let known = self.opens.iter().any(|(seen, _)| seen.is_same(&open));
+            if !known {
+                let start = self.outer_start(open.start);
+                self.opens.push((open, start));
+            }
+        }
+        for inner in inner {
+            let outer = self.outer(inner);
+            // What ends before the first encoded character is found in the encoded text itself.
+            if outer.end > self.opened_at {
+                found.push(outer);
+            }
+        }
+        let trimmed = self.child.trim();
+        self.map.drain(..trimmed.min(self.map.len()));
+        Ok(())
+    }
+
+    /// A match in the encoded text's positions.
+    fn outer(&mut self, inner: Found) -> Found {
+        let key = Open {
+            start: inner.start,
+            signature: inner.signature,
+            at: 0,
+        };
+        let open = self.opens.iter().position(|(seen, _)| seen.is_same(&key));
+        let start = match open {
+            Some(index) => self.opens.swap_remove(index).1,
+            None => self.outer_start(inner.start),
+        };
+        Found {
+            start,
+            end: self.outer_end(inner.end),
+            ..inner
+        }
+    }
+
+    fn outer_start(&self, position: u64) -> u64 {
+        let index = usize::try_from(position.saturating_sub(self.child.base())).ok();
+        index
+            .and_then(|index| self.map.get(index))
+            .map_or(self.fed, |(start, _)| *start)
+    }
+
+    fn outer_end(&self, position: u64) -> u64 {
+        let index = usize::try_from(position.saturating_sub(self.child.base())).ok();
+        index
+            .and_then(|index| self.map.get(index.checked_sub(1)?))
+            .map_or(self.fed, |(start, length)| start + u64::from(*length))
+    }
+
+    /// The first position that may still belong to a match not handed out.
+    pub(crate) fn hold(&self) -> u64 {
+        self.outer_start(self.child.hold())
+    }
+
+    /// The matches being swallowed, in the encoded text's positions.
+    pub(crate) fn opens(&self) -> impl Iterator<Item = Open> + '_ {
+        self.child.opens().into_iter().filter_map(|open| {
+            let (_, start) = self.opens.iter().find(|(seen, _)| seen.is_same(&open))?;
+            Some(Open {
+                start: *start,
+                at: self.outer_end(open.at),
+                ..open
+            })
+        })
+    }
+}

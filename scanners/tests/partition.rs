@@ -1,0 +1,440 @@
+//! The promise of the crate: however a text is cut, findings and cleared bytes are those of the
+//! whole; nothing of a masked finding is put out; a second scan finds nothing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+use std::sync::Arc;
+
+use egret_scanners::{
+    ByteSet, Carrier, Catalog, Class, Context, Examples, Finding, FingerprintKey, Home,
+    KnownSecrets, MaskSet, Part, ScanError, Scanner, Segment, SessionOptions, Severity, Shape,
+    Side, Signature, Sink,
+};
+use proptest::prelude::*;
+
+const GITHUB: &str = "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";
+const JWT: &str =
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P";
+const PEM: &str = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEAxyzABCDEFGHIJKLMNOPQRSTUVWX\nabcdefghijklmnop\n-----END RSA PRIVATE KEY-----";
+const PEM_JSON: &str = "-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEAxyzABCDEFGHIJKLMNOPQRSTUVWX\\nabcd==\\n-----END PRIVATE KEY-----\\n";
+const EMAIL: &str = "jane.doe+x@mail.example.org";
+const URL: &str = "postgres://admin:hunter2hunter2@db:5432/x";
+const CARD: &str = "4111 1111 1111 1111";
+const KEYWORD: &str = "datadog_key = 0123456789abcdef0123456789abcdef";
+const ESCAPED: &str = "gh\\u0070_ZJDeVREhkptGF7Wvep0N\\u0077JWlPEQP7a0t2nxL";
+const UNIQUE: [&str; 10] = [
+    GITHUB,
+    JWT,
+    PEM,
+    PEM_JSON,
+    EMAIL,
+    URL,
+    CARD,
+    KEYWORD,
+    ESCAPED,
+    "x\\ud83d\\ude00y",
+];
+
+fn row(id: &str, shape: Shape, context: Option<Context>) -> Arc<Signature> {
+    Arc::new(Signature {
+        id: id.into(),
+        name: id.into(),
+        class: Class::Secret,
+        severity: Severity::High,
+        shape,
+        context,
+        check: None,
+        home: Home::default(),
+        examples: Examples::default(),
+    })
+}
+
+fn token(anchors: &[&str], segments: Vec<Segment>) -> Shape {
+    Shape::Token {
+        anchors: anchors
+            .iter()
+            .map(|anchor| anchor.as_bytes().into())
+            .collect(),
+        left: ByteSet::ALNUM,
+        segments,
+        right: ByteSet::ALNUM,
+    }
+}
+
+fn run(alphabet: ByteSet, min: u32, max: u32) -> Segment {
+    Segment::Run { alphabet, min, max }
+}
+
+fn scanner() -> Arc<Scanner> {
+    let dotted = ByteSet::URL_SAFE.with(b".");
+    let hex = Some(Context {
+        keywords: vec!["datadog".into()],
+        window: 40,
+        bare_only: false,
+    });
+    let rows = vec![
+        row(
+            "github-token",
+            token(&["ghp_", "gho_"], vec![run(ByteSet::ALNUM, 36, 36)]),
+            None,
+        ),
+        row(
+            "jwt",
+            token(
+                &["eyJ"],
+                vec![
+                    run(ByteSet::URL_SAFE, 10, 200),
+                    Segment::Literal((*b".eyJ").into()),
+                    run(dotted, 20, u32::MAX),
+                ],
+            ),
+            None,
+        ),
+        row("private-key", Shape::PrivateKey, None),
+        row("email-address", Shape::Email, None),
+        row("url-userinfo", Shape::UserInfo, None),
+        row(
+            "card",
+            token(
+                &[],
+                vec![Segment::Digits {
+                    min: 13,
+                    max: 19,
+                    separators: ByteSet::EMPTY.with(b" -"),
+                }],
+            ),
+            None,
+        ),
+        row(
+            "datadog",
+            token(&[], vec![run(ByteSet::HEX_LOWER, 32, 32)]),
+            hex,
+        ),
+        row(
+            "twilio",
+            token(&["AC"], vec![run(ByteSet::HEX_LOWER, 32, 32)]),
+            None,
+        ),
+    ];
+    let key = FingerprintKey::new([7; 32]);
+    Arc::new(Scanner::new(Catalog::new(rows), KnownSecrets::none(), key).unwrap())
+}
+
+fn options(carrier: Carrier) -> SessionOptions {
+    SessionOptions {
+        part: Part::body(Side::Request),
+        carrier,
+        mask: Arc::new(MaskSet::all()),
+    }
+}
+
+type Answer = Result<(Vec<u8>, Vec<Finding>), ScanError>;
+
+fn scan<'a>(
+    scanner: &Arc<Scanner>,
+    carrier: &Carrier,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Answer {
+    let mut session = scanner.session(options(carrier.clone()));
+    let mut sink = Sink::default();
+    let mut pushed = 0;
+    for piece in pieces {
+        session.push(piece, &mut sink)?;
+        pushed += piece.len();
+        assert_eq!(pushed, sink.cleared.len() + session.held());
+    }
+    session.finish(&mut sink)?;
+    assert_eq!(pushed, sink.cleared.len());
+    Ok((sink.cleared, sink.findings))
+}
+
+/// Compares every way of cutting in two, and cutting everywhere, with the whole.
+fn hold_all_cuts(scanner: &Arc<Scanner>, carrier: &Carrier, text: &[u8]) -> Answer {
+    let whole = scan(scanner, carrier, [text]);
+    let shown = String::from_utf8_lossy(text);
+    assert_eq!(
+        whole,
+        scan(scanner, carrier, text.chunks(1)),
+        "cut everywhere: {shown}"
+    );
+    for cut in 0..text.len() {
+        let (left, right) = text.split_at(cut);
+        assert_eq!(
+            whole,
+            scan(scanner, carrier, [left, right]),
+            "cut at {cut}: {shown}"
+        );
+    }
+    whole
+}
+
+/// What a failing test shows of an answer.
+fn brief(answer: &Answer) -> Result<(String, Vec<String>), ScanError> {
+    let (cleared, findings) = answer.as_ref().map_err(|error| *error)?;
+    let findings = findings.iter().map(|finding| {
+        let Finding {
+            signature,
+            span,
+            path,
+            fingerprint,
+            ..
+        } = finding;
+        format!("{} {span:?} {path:?} {fingerprint}", signature.id)
+    });
+    Ok((cleared.escape_ascii().to_string(), findings.collect()))
+}
+
+fn ids(answer: &Answer) -> Vec<&str> {
+    let (_, findings) = answer.as_ref().unwrap();
+    findings
+        .iter()
+        .map(|finding| finding.signature.id.as_ref())
+        .collect()
+}
+
+#[test]
+fn every_example_is_found_in_every_context_under_every_cut() {
+    let scanner = scanner();
+    let expected = [
+        "github-token",
+        "jwt",
+        "private-key",
+        "private-key",
+        "email-address",
+        "url-userinfo",
+    ]
+    .into_iter()
+    .chain(["card", "datadog", "github-token"]);
+    for (text, id) in UNIQUE.iter().zip(expected) {
+        for (before, after) in [
+            ("", ""),
+            ("x ", " y"),
+            ("{\"a\":\"", "\"}"),
+            ("\\n", "\\n"),
+            ("(", ")"),
+        ] {
+            let text = format!("{before}{text}{after}");
+            for carrier in [Carrier::Text, Carrier::Json] {
+                let answer = hold_all_cuts(&scanner, &carrier, text.as_bytes());
+                assert_eq!(ids(&answer), [id], "in {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn adjacent_overlapping_and_nested_findings() {
+    let scanner = scanner();
+    let nested = format!("{JWT}.{GITHUB}.x {GITHUB},{GITHUB}\\n{EMAIL}:{CARD}");
+    let answer = hold_all_cuts(&scanner, &Carrier::Text, nested.as_bytes());
+    assert_eq!(
+        ids(&answer),
+        [
+            "github-token",
+            "jwt",
+            "github-token",
+            "github-token",
+            "email-address",
+            "card"
+        ]
+    );
+}
+
+#[test]
+fn paths_name_where_it_stands_and_never_a_secret() {
+    let scanner = scanner();
+    let document =
+        format!("{{\"a\":[{{\"b\":1}},{{\"c\":\"{GITHUB}\"}}],\"{GITHUB}\":{{\"k\":\"{JWT}\"}}}}");
+    let answer = hold_all_cuts(&scanner, &Carrier::Json, document.as_bytes());
+    let (_, findings) = answer.unwrap();
+    let paths: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.path.as_deref().unwrap())
+        .collect();
+    assert_eq!(paths, ["$.a[1].c", "$", "$.[github-token].k"]);
+}
+
+#[test]
+fn an_escaped_token_has_the_fingerprint_of_the_plain_one() {
+    let scanner = scanner();
+    let (plain, escaped) = (GITHUB.as_bytes(), ESCAPED.as_bytes());
+    let (_, plain) = scan(&scanner, &Carrier::Json, [plain]).unwrap();
+    let (cleared, escaped) = scan(&scanner, &Carrier::Json, [escaped]).unwrap();
+    assert_eq!(plain[0].fingerprint, escaped[0].fingerprint);
+    assert_eq!(escaped[0].span, 0..ESCAPED.len() as u64);
+    assert!(cleared.starts_with(b"[github-token]***"));
+}
+
+#[test]
+fn a_token_that_never_ends_takes_constant_memory_and_no_byte_of_it_leaves() {
+    let scanner = scanner();
+    let mut session = scanner.session(options(Carrier::Text));
+    let mut sink = Sink::default();
+    let head = &JWT.as_bytes()[..60];
+    session.push(head, &mut sink).unwrap();
+    let chunk = vec![b'A'; 16 * 1024];
+    let mut cleared = sink.cleared.len();
+    for _ in 0..(100 << 20) / chunk.len() {
+        sink.cleared.clear();
+        session.push(&chunk, &mut sink).unwrap();
+        cleared += sink.cleared.len();
+        assert!(session.held() <= 256, "holds {}", session.held());
+        assert!(!sink.cleared.contains(&b'A'));
+    }
+    sink.cleared.clear();
+    session.finish(&mut sink).unwrap();
+    assert_eq!(cleared + sink.cleared.len(), head.len() + (100 << 20));
+    assert_eq!(sink.findings.len(), 1);
+    assert_eq!(sink.findings[0].span, 0..(head.len() + (100 << 20)) as u64);
+}
+
+#[test]
+fn prose_is_hardly_held() {
+    let scanner = scanner();
+    let mut session = scanner.session(options(Carrier::Text));
+    let mut sink = Sink::default();
+    for byte in "It was the best of times, it was the worst of times: 12 egrets.\n".bytes() {
+        session.push(&[byte], &mut sink).unwrap();
+        assert!(session.held() <= 8);
+    }
+    assert_eq!(session.held(), 0);
+}
+
+#[test]
+fn what_is_not_in_the_mask_set_is_reported_and_left_alone() {
+    let scanner = scanner();
+    let mask = MaskSet::from_fn(&scanner, |signature| &*signature.id == "jwt");
+    let text = format!("{GITHUB} {JWT}");
+    let options = SessionOptions {
+        mask: Arc::new(mask),
+        ..options(Carrier::Text)
+    };
+    let scanned = scanner.scan(text.as_bytes(), options).unwrap();
+    assert_eq!(scanned.findings.len(), 2);
+    assert!(
+        scanned
+            .cleared
+            .starts_with(format!("{GITHUB} [jwt]****").as_bytes())
+    );
+}
+
+#[test]
+fn a_finished_session_takes_nothing_more() {
+    let scanner = scanner();
+    let mut session = scanner.session(options(Carrier::Text));
+    let mut sink = Sink::default();
+    session.finish(&mut sink).unwrap();
+    assert_eq!(session.push(b"x", &mut sink), Err(ScanError::Over));
+}
+
+/// Pieces of texts that are, or nearly are, what is looked for, and what stands between them.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let tokens = proptest::sample::select(UNIQUE.to_vec());
+    let glue = proptest::sample::select(vec![
+        " ",
+        ".",
+        "-",
+        "_",
+        "\"",
+        "\\n",
+        "\\",
+        "\\u",
+        "\\u00",
+        "@",
+        "://",
+        "-----",
+        "-----BEGIN ",
+        ":",
+        "eyJ",
+        "ghp_",
+        "AC",
+        "sk",
+        "4111",
+        "1111-",
+        "datadog",
+        "[",
+        "]",
+        "*",
+        "a.b",
+        "\\u0041",
+        "\\/",
+        "-----END",
+        "{\"k\":",
+        "}",
+        ",",
+        "\u{e9}",
+        "%",
+        "=",
+    ]);
+    prop_oneof![
+        2 => tokens.clone().prop_map(|text| text.as_bytes().to_vec()),
+        2 => (tokens, any::<prop::sample::Index>(), any::<prop::sample::Index>()).prop_map(|(text, from, to)| {
+            let from = from.index(text.len());
+            text.as_bytes()[from..from + to.index(text.len() - from + 1)].to_vec()
+        }),
+        4 => glue.prop_map(|text| text.as_bytes().to_vec()),
+        1 => "[a-z0-9 ]{0,12}".prop_map(String::into_bytes),
+        1 => proptest::collection::vec(any::<u8>(), 0..8),
+    ]
+}
+
+/// A text that a failing test shows readably.
+#[derive(Clone)]
+struct Shown(Vec<u8>);
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0.escape_ascii())
+    }
+}
+
+fn text() -> impl Strategy<Value = Shown> {
+    proptest::collection::vec(piece(), 0..14).prop_map(|pieces| Shown(pieces.concat()))
+}
+
+fn carrier() -> impl Strategy<Value = Carrier> {
+    prop_oneof![Just(Carrier::Text), Just(Carrier::Json)]
+}
+
+fn cut<'a>(text: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+    at.sort_unstable();
+    at.push(text.len());
+    let mut from = 0;
+    at.into_iter()
+        .map(|to| &text[std::mem::replace(&mut from, to)..to])
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_cut_equals_the_whole(
+        text in text(),
+        carrier in carrier(),
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let text = text.0;
+        let scanner = scanner();
+        let whole = scan(&scanner, &carrier, [text.as_slice()]);
+        for pieces in [cut(&text, &cuts), text.chunks(1).collect()] {
+            let split = scan(&scanner, &carrier, pieces);
+            prop_assert_eq!(brief(&whole), brief(&split));
+            prop_assert_eq!(&whole, &split);
+        }
+    }
+
+    #[test]
+    fn redaction_is_a_fixed_point(text in text(), carrier in carrier()) {
+        let text = text.0;
+        let scanner = scanner();
+        let (cleared, _) = scan(&scanner, &carrier, [text.as_slice()]).unwrap();
+        let (again, findings) = scan(&scanner, &carrier, [cleared.as_slice()]).unwrap();
+        prop_assert!(findings.is_empty(), "{} has {:?}", cleared.escape_ascii(), brief(&Ok((vec![], findings))));
+        prop_assert_eq!(again, cleared);
+    }
+}
