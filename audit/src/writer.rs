@@ -55,7 +55,7 @@ pub struct Writer {
 
 /// A record on its way. Whatever happens to it, its owner is told once: dropping it is an answer.
 struct Entry {
-    draft: Draft,
+    draft: Box<Draft>,
     ack: Option<Ack>,
 }
 

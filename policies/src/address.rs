@@ -286,6 +286,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn only_global_unicast_is_public() {
         let public = [
             "1.1.1.1",

@@ -16,10 +16,17 @@
 use std::collections::BTreeSet;
 
 /// What a rule's `paths` entry is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct PathPattern {
     text: Box<str>,
     segments: Vec<Segment>,
+}
+
+/// Two patterns are equal when they match the same, however they are escaped.
+impl PartialEq for PathPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.segments == other.segments
+    }
 }
 
 /// Why a text is not a pattern.

@@ -104,7 +104,7 @@ impl<'t> Document<'t> {
         };
         if text.len() > TEXT_LIMIT {
             let message = format!("file has {} bytes, more than {TEXT_LIMIT}", text.len());
-            return Err(unread.problem_at(0, 1, 1, message, "split or shorten the file"));
+            return Err(unread.problem_at(Place::START, message, "split or shorten the file"));
         }
         let walk = Walk::new(text, None);
         match walk.run(text) {
@@ -118,15 +118,9 @@ impl<'t> Document<'t> {
         let walk = Walk::new(self.text, Some(node.number));
         let location = walk.run(self.text).err().and_then(|error| error.location());
         match location {
-            Some(place) => self.problem_at(
-                place.index(),
-                place.line(),
-                place.column(),
-                message.into(),
-                help,
-            ),
+            Some(place) => self.problem_at(place.into(), message.into(), help),
             // An empty document is the one node without a place.
-            None => self.problem_at(0, 1, 1, message.into(), help),
+            None => self.problem_at(Place::START, message.into(), help),
         }
     }
 
@@ -137,27 +131,16 @@ impl<'t> Document<'t> {
             None => "correct the YAML; indentation, quotes and brackets are the usual suspects",
         };
         match error.location() {
-            Some(place) => {
-                self.problem_at(place.index(), place.line(), place.column(), message, help)
-            }
-            None => self.problem_at(0, 1, 1, message, help),
+            Some(place) => self.problem_at(place.into(), message, help),
+            None => self.problem_at(Place::START, message, help),
         }
     }
 
-    /// `index` counts bytes, as the parser does; one that is no boundary is taken as the end.
-    fn problem_at(
-        &self,
-        index: usize,
-        line: usize,
-        column: usize,
-        message: String,
-        help: &str,
-    ) -> Problem {
-        let start = if self.text.is_char_boundary(index) {
-            index
-        } else {
-            self.text.len()
-        };
+    fn problem_at(&self, place: Place, message: String, help: &str) -> Problem {
+        let Place { line, column, .. } = place;
+        // The parser counts bytes; a number that is no boundary is taken as the end.
+        let inside = self.text.is_char_boundary(place.index);
+        let start = if inside { place.index } else { self.text.len() };
         Problem {
             file: self.file.into(),
             line,
@@ -165,6 +148,32 @@ impl<'t> Document<'t> {
             span: start..start + token_length(self.text.get(start..).unwrap_or_default()),
             message,
             help: help.to_owned(),
+        }
+    }
+}
+
+/// A place in the text: the byte from 0, line and column from 1.
+#[derive(Clone, Copy)]
+struct Place {
+    index: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Place {
+    const START: Self = Self {
+        index: 0,
+        line: 1,
+        column: 1,
+    };
+}
+
+impl From<serde_yaml::Location> for Place {
+    fn from(location: serde_yaml::Location) -> Self {
+        Self {
+            index: location.index(),
+            line: location.line(),
+            column: location.column(),
         }
     }
 }
