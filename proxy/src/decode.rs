@@ -101,7 +101,7 @@ impl Expansion {
 
 /// Why a body cannot be read. All of them are `undecodable_body`.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// `Content-Encoding` names something we do not know.
     #[error("unknown content coding")]
     UnknownCoding,
@@ -204,7 +204,7 @@ fn pull(
             return Ok(Pulled::Bytes(bytes));
         }
         match pull(source, below, expansion)? {
-            Pulled::Bytes(bytes) => last.feed(bytes)?,
+            Pulled::Bytes(bytes) => last.feed(bytes),
             Pulled::Dry => return Ok(Pulled::Dry),
             Pulled::Ended => {
                 let rest = last.finish(expansion.limit(source.read))?;
@@ -290,7 +290,7 @@ impl Layer {
     }
 
     /// Takes input; the former must have been used up.
-    fn feed(&mut self, bytes: Bytes) -> Result<(), DecodeError> {
+    fn feed(&mut self, bytes: Bytes) {
         self.input = match &mut self.codec {
             Codec::Unsniffed(first) => {
                 let mut all = BytesMut::with_capacity(bytes.len() + 1);
@@ -309,7 +309,6 @@ impl Layer {
                 }
             }
         }
-        Ok(())
     }
 
     /// The next output, or `None` when more input is needed.

@@ -24,7 +24,6 @@ use thiserror::Error;
 
 pub(crate) use prepare::{
     BodyOut, RequestOut, ResponseOut, clean_trailers, prepare_request, prepare_response, seal_of,
-    strip_hop_by_hop,
 };
 
 /// One reason to refuse a head. All of them are `bad_request` on a request, and a failure of the

@@ -9,6 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::prepare::strip_hop_by_hop;
 use super::*;
 
 /// What became of raw bytes that came in as a request.
@@ -376,7 +377,7 @@ fn sent(mut head: request::Parts, body: BodyOut, version: Version) -> request::P
     head
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap())
 }
 
