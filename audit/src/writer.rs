@@ -105,7 +105,7 @@ impl Writer {
     /// the log was opened for, or with the reason why it is not in the log.
     pub fn append(&self, draft: Draft, ack: Ack) {
         let entry = Entry {
-            draft,
+            draft: Box::new(draft),
             ack: Some(ack),
         };
         if let Some(kind) = self.state.outage() {
