@@ -56,6 +56,11 @@ impl Curl {
         self
     }
 
+    /// Adds one argument.
+    pub fn arg(self, argument: &str) -> Self {
+        self.args([argument])
+    }
+
     /// Adds a body of JSON, which makes it a POST.
     pub fn json(self, body: &Value) -> Self {
         self.args([

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -183,8 +183,14 @@ async fn answer(
         "/v1/messages" => Some(llm::Call::Messages),
         _ => None,
     };
-    Ok(match call {
+    let head = request.method() == Method::HEAD;
+    let response = match call {
         Some(call) => llm::answer(call, request, entry, &world).await,
         None => web::answer(request, entry, &world).await,
+    };
+    Ok(if head {
+        web::without_body(response)
+    } else {
+        response
     })
 }

@@ -25,8 +25,8 @@ use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZlibEncoder, Z
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, TRAILER};
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER};
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::Value;
@@ -286,11 +286,24 @@ pub(super) fn status(code: StatusCode) -> Response<Body> {
     response
 }
 
+/// What HEAD gets: the length of the body, and no body. On h2 hyper leaves that to us.
+pub(super) fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        head.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(head, empty())
+}
+
 fn typed(content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let content_type = hyper::header::HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
+}
+
+fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
 fn full(body: impl Into<Bytes>) -> Body {

@@ -1,0 +1,425 @@
+//! Real clients, each once directly and once through the proxy: same body, same status, same end-to-end headers, and
+//! the origin saw the same requests.
+//!
+//! The Python and Node clients are the scripts in `tests/python` and `tests/node`; they report what came back.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+
+use egret_tests::{Curl, Exit, Seen, Setup, World, alpn_names, canary, node, python};
+
+/// Header fields that the proxy may change: how the message travels, and which codings can be read on the way.
+const NOT_END_TO_END: &[&str] = &["accept-encoding", "connection", "te", "transfer-encoding"];
+
+/// Response fields that say how it travelled, or change when a coding is undone on the way.
+const NOT_COMPARED: &[&str] = &[
+    "connection",
+    "content-encoding",
+    "content-length",
+    "date",
+    "keep-alive",
+    "transfer-encoding",
+    "vary",
+];
+
+#[test]
+fn python_requests_is_served_as_if_direct() {
+    let world = Setup::open().start();
+    compare(&world, || python("requests_client.py"), 16);
+    world.finish();
+}
+
+#[test]
+fn python_httpx_over_h2_is_served_as_if_direct() {
+    let world = Setup::open().start();
+    compare(&world, || python("httpx_client.py"), 30);
+    assert!(
+        world
+            .origin
+            .seen()
+            .iter()
+            .all(|seen| seen.version == "HTTP/2.0"),
+        "ALPN is mirrored"
+    );
+    world.finish();
+}
+
+#[test]
+fn the_openai_sdk_is_served_as_if_direct() {
+    let world = Setup::open().start();
+    let key = canary::openai_key();
+    compare(&world, || with_key(python("openai_client.py"), &key), 6);
+    let bearer = format!("Bearer {key}");
+    let arrived = |seen: &Seen| seen.header("authorization") == Some(bearer.as_str());
+    assert!(
+        world.origin.seen().iter().all(arrived),
+        "its own provider gets the key"
+    );
+    world.finish();
+}
+
+#[test]
+fn the_anthropic_sdk_is_served_as_if_direct() {
+    let world = Setup::open().start();
+    let key = canary::anthropic_key();
+    compare(&world, || with_key(python("anthropic_client.py"), &key), 4);
+    let arrived = |seen: &Seen| seen.header("x-api-key") == Some(key.as_str());
+    assert!(
+        world.origin.seen().iter().all(arrived),
+        "its own provider gets the key"
+    );
+    world.finish();
+}
+
+#[test]
+fn node_fetch_is_served_as_if_direct() {
+    let world = Setup::open().start();
+    let base = format!("https://localhost:{}", world.origin.https);
+    let script = || {
+        let mut script = node("fetch_client.mjs");
+        script.env("BASE", &base).env("NODE_USE_ENV_PROXY", "1");
+        script
+    };
+    compare(&world, script, 13);
+    world.finish();
+}
+
+#[test]
+fn curl_is_served_as_if_direct() {
+    const PATHS: &[(&str, &[&str])] = &[
+        ("/text", &[]),
+        (
+            "/text?q=a%20b&c=%2F",
+            &[
+                "--user-agent",
+                "an agent/1.0",
+                "--referer",
+                "https://www.example.com/",
+            ],
+        ),
+        ("/coded/gzip", &["--compressed"]),
+        ("/coded/deflate", &["--compressed"]),
+        ("/coded/br", &["--compressed"]),
+        ("/coded/zstd", &["--compressed"]),
+        ("/members", &["--compressed"]),
+        ("/bytes/100000", &["--head"]),
+        ("/status/204", &[]),
+        ("/status/304", &[]),
+        ("/status/500", &[]),
+        ("/reflect", &["--data", "a=1&b=two"]),
+        (
+            "/reflect",
+            &["--request", "PATCH", "--json", r#"{"a":["Zürich",null]}"#],
+        ),
+        (
+            "/reflect",
+            &[
+                "--form",
+                "field=value",
+                "--form",
+                "file=some text;filename=a.txt",
+            ],
+        ),
+        ("/trailers", &["--header", "te: trailers"]),
+        ("/ticks?n=5", &[]),
+        ("/status/200", &["--request", "DELETE"]),
+        ("/", &["--request", "OPTIONS"]),
+    ];
+    let world = Setup::open().start();
+    for (option, version) in alpn_names() {
+        for (path, options) in PATHS {
+            let before = world.origin.seen().len();
+            // A boundary drawn by chance would make two equal forms differ.
+            let options = || {
+                let fixed = [
+                    "--header",
+                    "content-type: multipart/form-data; boundary=egret",
+                ];
+                let form = options.contains(&"--form");
+                [option]
+                    .into_iter()
+                    .chain(options.iter().copied())
+                    .chain(fixed.into_iter().filter(move |_| form))
+            };
+            let url = format!("https://origin.test{path}");
+            let connect = format!("origin.test:443:127.0.0.1:{}", world.origin.https);
+            let direct = Curl::direct(&url, &world.origin.ca)
+                .args(["--connect-to", &connect])
+                .args(options())
+                .run();
+            let proxied = world.fetch(world.curl(&url).args(options()));
+            assert_eq!(direct.exit, 0, "direct {version} {path}: {}", direct.error);
+            assert_eq!(
+                proxied.exit, 0,
+                "proxied {version} {path}: {}",
+                proxied.error
+            );
+            assert_eq!(proxied.version, version, "{path}");
+            assert_eq!(proxied.status, direct.status, "{version} {path}");
+            if !path.starts_with("/reflect") || !options().any(|option| option == "--form") {
+                assert_eq!(proxied.text(), direct.text(), "{version} {path}");
+            }
+            assert_eq!(
+                compared(&proxied.headers),
+                compared(&direct.headers),
+                "{version} {path}"
+            );
+            assert_eq!(proxied.trailers, direct.trailers, "{version} {path}");
+            let seen = world.origin.seen();
+            assert_eq!(seen.len(), before + 2, "{version} {path}");
+            if !options().any(|option| option == "--form") {
+                assert_eq!(
+                    end_to_end(&seen[before + 1]),
+                    end_to_end(&seen[before]),
+                    "{version} {path}"
+                );
+            }
+        }
+    }
+    finish_with_half_direct(world);
+}
+
+#[test]
+fn curl_downloads_a_hundred_megabytes() {
+    let world = Setup::open().start();
+    for (option, version) in alpn_names() {
+        let fetched = world.fetch(
+            world
+                .curl("https://origin.test/bytes/100000000")
+                .arg(option),
+        );
+        assert_eq!(
+            (fetched.exit, fetched.status),
+            (0, 200),
+            "{}",
+            fetched.error
+        );
+        assert_eq!(fetched.version, version);
+        assert_eq!(fetched.body.len(), 100_000_000);
+        assert_eq!(
+            sha256(&fetched.body),
+            "250f404dbeb86450579855234de9d3b3cb523ed6bd3325fd4cb13e3add7850d4"
+        );
+    }
+    world.finish();
+}
+
+#[test]
+fn curl_uploads_fifty_megabytes() {
+    let world = Setup::open().start();
+    let body = world.directory().join("body");
+    let bytes: Vec<u8> = (0..50_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    std::fs::write(&body, &bytes).unwrap();
+    for (option, framing) in [
+        ("--http1.1", "chunked"),
+        ("--http1.1", "length"),
+        ("--http2", "length"),
+    ] {
+        let data = format!("@{}", body.display());
+        let mut curl =
+            world
+                .curl("https://origin.test/upload")
+                .args([option, "--data-binary", &data]);
+        curl = curl.args([
+            "--header",
+            "content-type: application/octet-stream",
+            "--header",
+            "expect:",
+        ]);
+        if framing == "chunked" {
+            curl = curl.args(["--header", "transfer-encoding: chunked"]);
+        }
+        let fetched = world.fetch(curl);
+        assert_eq!(
+            (fetched.exit, fetched.status),
+            (0, 200),
+            "{option} {framing}: {}",
+            fetched.error
+        );
+        assert_eq!(fetched.json()["bytes"], 50_000_000, "{option} {framing}");
+        assert_eq!(
+            fetched.json()["sha256"],
+            sha256(&bytes),
+            "{option} {framing}"
+        );
+    }
+    world.finish();
+}
+
+#[test]
+fn expect_100_continue_is_answered() {
+    let world = Setup::open().start();
+    let curl =
+        world
+            .curl("https://origin.test/upload")
+            .args(["--http1.1", "--data", "after the 100"]);
+    let fetched = world.fetch(curl.args([
+        "--header",
+        "expect: 100-continue",
+        "--expect100-timeout",
+        "50",
+    ]));
+    assert_eq!(
+        (fetched.exit, fetched.status),
+        (0, 200),
+        "{}",
+        fetched.error
+    );
+    assert_eq!(fetched.json()["bytes"], 13);
+    world.finish();
+}
+
+#[test]
+fn plain_http_in_absolute_form_is_served() {
+    let world = Setup::open().start();
+    let fetched = world.get("http://plain.test/text");
+    assert_eq!(
+        (fetched.status, fetched.text().as_str()),
+        (200, "Hello from the embedded model.")
+    );
+    let posted = world.fetch(
+        world
+            .curl("http://plain.test/upload")
+            .args(["--data", "some text"]),
+    );
+    assert_eq!(posted.json()["bytes"], 9);
+    let seen = world.origin.seen();
+    assert!(
+        seen.iter()
+            .all(|seen| !seen.tls && seen.host == "plain.test"),
+        "{seen:#?}"
+    );
+    assert!(
+        seen.iter()
+            .all(|seen| seen.header("proxy-connection").is_none()),
+        "{seen:#?}"
+    );
+    world.finish();
+}
+
+#[test]
+fn an_event_is_passed_on_before_the_next_one_exists() {
+    let world = Setup::open().start();
+    for (option, version) in alpn_names() {
+        let gate = format!("events-{version}");
+        let url = format!("https://origin.test/ticks?n=3&gate={gate}");
+        let mut curl = world.curl(&url).arg(option).start();
+        let mut lines = BufReader::new(curl.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        for tick in 0..3 {
+            // The origin has written no byte of the next event when this one is read.
+            world.origin.open(&gate, 1);
+            assert_eq!(lines.next().unwrap(), format!("id: {tick}"));
+            assert_eq!(lines.next().unwrap(), format!("data: tick {tick}"));
+            assert_eq!(lines.next().unwrap(), "");
+        }
+        assert_eq!(lines.next(), None);
+        assert!(curl.wait().unwrap().success());
+    }
+    world.finish();
+}
+
+/// Runs a script that reports `steps` lines, directly and through the proxy, and compares both its reports and what
+/// the origin saw. The direct requests are then counted out.
+fn compare(world: &World, script: impl Fn() -> Command, steps: usize) {
+    let trusting = |mut script: Command, ca: &std::path::Path| {
+        for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+            script.env(name, ca);
+        }
+        script
+    };
+    let proxy = format!("http://127.0.0.1:{}", world.egret().proxy);
+    let mut through = trusting(script(), &world.egret().ca());
+    let proxied = Exit::of(through.env("HTTPS_PROXY", &proxy).env("HTTP_PROXY", &proxy));
+    let seen_proxied = world.origin.seen();
+
+    // Its own origin: the count of the other must stay true.
+    let alone = egret_tests::Origin::start();
+    let mut direct = trusting(script(), &alone.ca);
+    let direct = Exit::of(
+        direct
+            .env("DIRECT", alone.https.to_string())
+            .env("BASE", format!("https://localhost:{}", alone.https)),
+    );
+    let seen_direct = alone.seen();
+
+    assert_eq!(direct.code, Some(0), "direct: {}", direct.stderr);
+    assert_eq!(direct.stdout.lines().count(), steps, "{}", direct.stdout);
+    for (proxied, direct) in proxied.stdout.lines().zip(direct.stdout.lines()) {
+        assert_eq!(proxied, direct);
+    }
+    assert_eq!(proxied.code, Some(0), "proxied: {}", proxied.stderr);
+    assert_eq!(proxied.stdout, direct.stdout);
+    let heads = |seen: &[Seen]| {
+        let mut heads: Vec<Seen> = seen.iter().map(end_to_end).collect();
+        heads.sort_by(|left, right| {
+            left.target
+                .cmp(&right.target)
+                .then(left.text.cmp(&right.text))
+        });
+        heads
+    };
+    assert_eq!(heads(&seen_proxied), heads(&seen_direct));
+}
+
+fn with_key(mut script: Command, key: &str) -> Command {
+    script.env("KEY", key);
+    script
+}
+
+/// What must arrive unchanged.
+fn end_to_end(seen: &Seen) -> Seen {
+    let mut seen = seen.clone();
+    seen.headers
+        .retain(|(name, _)| !NOT_END_TO_END.contains(&name.as_str()));
+    // Two origins have two ports, and what a form's boundary is was drawn by chance.
+    for (name, value) in &mut seen.headers {
+        if name == "host" {
+            *value = value.split(':').next().unwrap().to_owned();
+        }
+        if value.contains("boundary=") {
+            *value = "multipart".to_owned();
+            (seen.text, seen.sha256) = (String::new(), String::new());
+        }
+    }
+    seen.host = seen.host.split(':').next().unwrap().to_owned();
+    seen.headers.sort();
+    seen
+}
+
+fn compared(headers: &[(String, String)]) -> Vec<(String, String)> {
+    let mut headers = headers.to_vec();
+    headers.retain(|(name, _)| !NOT_COMPARED.contains(&name.as_str()));
+    headers.sort();
+    headers
+}
+
+/// The oracle for a story that made each request twice, once past the proxy.
+fn finish_with_half_direct(world: World) {
+    let parsed = world.origin.seen().len();
+    let records = world.finish_uncounted();
+    let allowed = records
+        .iter()
+        .filter(|record| record["event"] == "decision" && record["verdict"] == "allow");
+    assert_eq!(parsed, 2 * allowed.count());
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::io::Write as _;
+    let mut sum = Command::new("sha256sum")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    sum.stdin.take().unwrap().write_all(bytes).unwrap();
+    let output = sum.wait_with_output().unwrap();
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_owned()
+}
