@@ -7,17 +7,14 @@ use std::time::Duration;
 
 use egret_policies::{ClientAddr, Flow, FlowId, Via};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 use crate::conversation::words;
+use crate::drain::{Alive, draining, stopping};
 use crate::explicit;
-use crate::http_server::drained;
 use crate::open::OpenFlow;
 use crate::serve::Shared;
 use crate::transparent;
-
-/// A token that some connection is still served: held by every task, awaited by the shutdown.
-pub(crate) type Alive = mpsc::Sender<()>;
 
 /// How clients come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +39,7 @@ pub(crate) async fn accept(
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = drained(shared.draining.clone()) => return,
+            () = draining(shared.phase.clone()) => return,
         };
         let (stream, client) = match accepted {
             Ok(accepted) => accepted,
@@ -51,19 +48,25 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let alive = alive.clone();
-        let shared = Arc::clone(&shared);
+        let Some(flow) = flow(&stream, client, door) else {
+            continue;
+        };
+        let opened = OpenFlow::new(flow, &shared, alive.clone());
+        let stopped = stopping(shared.phase.clone());
         tokio::spawn(async move {
-            let _held = (place, alive);
-            if let Some(flow) = flow(&stream, client, door) {
-                let opened = OpenFlow::new(flow, &shared);
-                drop(shared);
-                match door {
-                    Door::Explicit => Box::pin(explicit::serve(stream, opened)).await,
-                    Door::Transparent => Box::pin(transparent::serve(stream, opened)).await,
-                }
+            tokio::select! {
+                () = serve(stream, opened, door) => {}
+                () = stopped => {}
             }
+            drop(place);
         });
+    }
+}
+
+async fn serve(stream: TcpStream, opened: Arc<OpenFlow>, door: Door) {
+    match door {
+        Door::Explicit => Box::pin(explicit::serve(stream, opened)).await,
+        Door::Transparent => Box::pin(transparent::serve(stream, opened)).await,
     }
 }
 

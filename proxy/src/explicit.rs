@@ -14,8 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::conversation::{self, Conversation, Road, Unidentified};
+use crate::drain::draining;
 use crate::forward::Refused;
-use crate::http_server::{drained, http1_builder};
+use crate::http_server::http1_builder;
 use crate::judge::Known;
 use crate::open::{OpenExchange, OpenFlow};
 use crate::read::{self, Bound, Objection};
@@ -47,7 +48,7 @@ pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,
-        () = drained(shared.draining.clone()) => {
+        () = draining(shared.phase.clone()) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -3,17 +3,16 @@
 //! Deliberately hyper's plain connection builders: the version was settled by detection or ALPN, and a
 //! sniffing builder has no deadline.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 
 use crate::config::Limits;
 use crate::conversation::Conversation;
+use crate::drain::draining;
 use crate::windows;
 
 /// Serves HTTP/1.1 until either side ends it.
@@ -27,7 +26,7 @@ where
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = drained(shared.draining.clone()) => connection.as_mut().graceful_shutdown(),
+        () = draining(shared.phase.clone()) => connection.as_mut().graceful_shutdown(),
     }
     connection.await
 }
@@ -43,7 +42,7 @@ where
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = drained(shared.draining.clone()) => connection.as_mut().graceful_shutdown(),
+        () = draining(shared.phase.clone()) => connection.as_mut().graceful_shutdown(),
     }
     connection.await
 }
@@ -76,13 +75,4 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .keep_alive_timeout(windows::PING_TIMEOUT)
         .auto_date_header(false);
     builder
-}
-
-/// Completes when the proxy stops accepting.
-pub(crate) async fn drained(mut draining: watch::Receiver<bool>) {
-    let stopping = draining.wait_for(|stopping| *stopping).await.is_ok();
-    if !stopping {
-        // The proxy is gone without saying so: nobody drains.
-        std::future::pending::<Infallible>().await;
-    }
 }

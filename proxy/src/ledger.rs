@@ -45,6 +45,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the log can be written, as far as is known.
+    pub(crate) fn is_available(&self) -> bool {
+        self.writer.is_available()
+    }
+
     /// Hands a record over without waiting.
     pub(crate) fn note(&self, draft: Draft) {
         self.writer.append(

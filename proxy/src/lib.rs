@@ -8,9 +8,11 @@
 //! look for secrets; those are the words of `cli`, `policies` and `scanners`.
 
 mod accept;
+mod admin;
 mod close;
 mod config;
 mod conversation;
+mod drain;
 mod entropy;
 mod explicit;
 mod forward;
@@ -28,6 +30,7 @@ mod pool;
 mod proxy;
 mod reach;
 mod read;
+mod reload;
 mod reply;
 mod roots;
 mod serve;

@@ -11,6 +11,7 @@ use egret_policies::{ExchangeId, Flow, Trouble, Verdict};
 use egret_scanners::{Carrier, Finding, MaskSet, Part, Place, SessionOptions, Side};
 use tokio::time::Instant;
 
+use crate::drain::Alive;
 use crate::judge::Known;
 use crate::ledger::Unrecorded;
 use crate::serve::Shared;
@@ -23,7 +24,8 @@ pub(crate) struct OpenFlow {
     /// The policy and scanner it started with, and keeps.
     pub(crate) snapshot: Arc<Snapshot>,
     pub(super) pending: Mutex<Option<Draft>>,
-    pub(super) started: Instant,
+    /// The shutdown waits until this is dropped.
+    _alive: Alive,
 }
 
 /// One request with its books. Shared by the two directions; the last holder to let go closes them.
@@ -54,13 +56,13 @@ pub(super) enum Stage {
 }
 
 impl OpenFlow {
-    pub(crate) fn new(flow: Flow, shared: &Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(flow: Flow, shared: &Arc<Shared>, alive: Alive) -> Arc<Self> {
         let opened = Self {
             flow,
             shared: Arc::clone(shared),
             snapshot: shared.snapshots.load_full(),
             pending: Mutex::new(None),
-            started: Instant::now(),
+            _alive: alive,
         };
         let known = Known {
             trouble: Some(Trouble::BadRequest),

@@ -2,22 +2,28 @@
 //!
 //! Nouns: [`Proxy`] (starts), [`Running`] (the handle of what was started), [`Addresses`].
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use egret_audit::{Log, Writer};
-use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use notify::RecommendedWatcher;
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::accept::{self, Alive, Door};
+use crate::accept::{self, Door};
+use crate::admin;
 use crate::config::{AuditPath, Config, Durability};
 use crate::dns::bindings::Bindings;
+use crate::drain::{Alive, Phase};
 use crate::leaves::Leaves;
 use crate::ledger::Ledger;
 use crate::listeners::Listeners;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
+use crate::reload::Reloader;
 use crate::roots::{self, RootsError};
 use crate::serve::Shared;
 use crate::snapshot::{LoadError, Source};
@@ -32,10 +38,11 @@ pub struct Proxy;
 pub struct Running {
     addresses: Addresses,
     shared: Arc<Shared>,
-    source: Source,
-    generation: Mutex<u64>,
-    drain: watch::Sender<bool>,
-    alive: mpsc::Receiver<()>,
+    reloader: Arc<Reloader>,
+    _watcher: Option<RecommendedWatcher>,
+    phase: watch::Sender<Phase>,
+    alive: mpsc::Receiver<Infallible>,
+    admin: JoinHandle<()>,
 }
 
 /// The addresses in use, with the ports the system chose.
@@ -81,6 +88,9 @@ pub enum StartError {
     /// The audit log cannot be used.
     #[error("the audit log cannot be used: {0}")]
     Audit(#[from] egret_audit::OpenError),
+    /// The policy's folder cannot be watched.
+    #[error("cannot watch the policy's folder for changes: {0}")]
+    Watch(#[from] notify::Error),
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -99,19 +109,25 @@ impl Proxy {
     /// The first thing that keeps it from serving safely.
     pub async fn start(config: Config, listeners: Listeners) -> Result<Running, StartError> {
         let addresses = Addresses::of(&listeners).map_err(StartError::Listener)?;
-        let (drain, draining) = watch::channel(false);
+        let (phase, phases) = watch::channel(Phase::Serving);
         let key = state::fingerprint_key(&config.state_dir)?;
         let source = Source::new(&config, key);
-        let shared = Arc::new(share(&config, &source, &addresses, draining)?);
-        let (token, alive) = mpsc::channel(1);
-        accept_all(listeners, &shared, &token).map_err(StartError::Listener)?;
+        let shared = Arc::new(share(&config, &source, &addresses, phases.clone())?);
+        let reloader = Reloader::new(source, Arc::clone(&shared));
+        let watcher = config.watch.then(|| reloader.watch()).transpose()?;
+        let (alive, all_gone) = mpsc::channel(1);
+        let mut listeners = listeners;
+        let admin = std::mem::take(&mut listeners.admin);
+        let admin = admin::start(admin, Arc::clone(&shared), phases).map_err(StartError::Thread)?;
+        accept_all(listeners, &shared, &alive).map_err(StartError::Listener)?;
         Ok(Running {
             addresses,
             shared,
-            source,
-            generation: Mutex::new(1),
-            drain,
-            alive,
+            reloader,
+            _watcher: watcher,
+            phase,
+            alive: all_gone,
+            admin,
         })
     }
 }
@@ -133,13 +149,7 @@ impl Running {
     /// # Errors
     /// Everything that is wrong with the new policy.
     pub async fn reload(&self) -> Result<u64, ReloadError> {
-        let mut generation = self.generation.lock().await;
-        let next = *generation + 1;
-        let loaded = self.source.load(next);
-        self.shared.metrics.reloaded(loaded.is_ok().then_some(next));
-        self.shared.snapshots.store(Arc::new(loaded?));
-        *generation = next;
-        Ok(next)
+        self.reloader.reload().await
     }
 
     /// Stops accepting, lets running exchanges finish within `limits.timeouts.drain`, closes every
@@ -147,16 +157,21 @@ impl Running {
     pub async fn shutdown(self) {
         let Running {
             shared,
-            drain,
+            phase,
             mut alive,
+            admin,
             ..
         } = self;
+        phase.send_replace(Phase::Draining);
         let patience = shared.limits.timeouts.drain;
-        drain.send_replace(true);
         if tokio::time::timeout(patience, alive.recv()).await.is_err() {
-            tracing::warn!("connections were still open when the time for draining was over");
+            tracing::warn!("some connections did not end within the time for draining");
         }
+        phase.send_replace(Phase::Stopping);
+        // Dropped tasks close their books at once; a second is for a machine that is busy.
+        let _ = tokio::time::timeout(LAST_RECORDS, alive.recv()).await;
         shared.ledger.close().await;
+        let _ = tokio::task::spawn_blocking(move || admin.join()).await;
     }
 }
 
@@ -164,7 +179,7 @@ fn share(
     config: &Config,
     source: &Source,
     addresses: &Addresses,
-    draining: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
 ) -> Result<Shared, StartError> {
     let authority = Arc::new(state::authority(config, SystemTime::now())?);
     let roots = roots::load(&config.upstream.extra_roots, authority.cert_der())?;
@@ -180,7 +195,7 @@ fn share(
         pool: Pool::default(),
         bindings: Bindings::default(),
         metrics,
-        draining,
+        phase,
     })
 }
 
@@ -246,3 +261,6 @@ impl std::fmt::Debug for Running {
             .finish_non_exhaustive()
     }
 }
+
+/// After the drain, for the guards of what was cut off.
+const LAST_RECORDS: Duration = Duration::from_secs(1);

@@ -20,6 +20,7 @@ use crate::config::Limits;
 use crate::conversation::{Conversation, Road};
 use crate::detect::{Detection, Detector};
 use crate::dns::bindings::Bindings;
+use crate::drain::Phase;
 use crate::http_server;
 use crate::judge::Known;
 use crate::leaves::Leaves;
@@ -47,8 +48,17 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) bindings: Bindings,
     pub(crate) metrics: Metrics,
-    /// Turns true when the proxy stops accepting.
-    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+impl Shared {
+    /// What must hold for traffic to be welcome, by name.
+    pub(crate) fn conditions(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("accepting", *self.phase.borrow() == Phase::Serving),
+            ("audit_log", self.ledger.is_available()),
+        ]
+    }
 }
 
 /// Serves a captured stream whose destination is known as far as `known` goes.

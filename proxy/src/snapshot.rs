@@ -46,6 +46,9 @@ pub enum LoadError {
     /// A signature cannot be compiled.
     #[error("{0}")]
     Catalog(#[from] egret_scanners::CatalogError),
+    /// A defect of ours while loading.
+    #[error("loading the policy failed unexpectedly; this is a defect of Egret")]
+    Panicked,
     /// A known secret cannot be found where the configuration says.
     #[error("`known_secrets` names the environment variable `{0}`, which is not set")]
     MissingVariable(String),
