@@ -61,4 +61,9 @@ pub(crate) enum Command {
     Run(crate::run::Arguments),
     Iptables(crate::iptables::Arguments),
     Demo(crate::demo::Arguments),
+    Scan(crate::scan::Arguments),
+    Policy(crate::policy::Arguments),
+    Ca(crate::ca::Arguments),
+    Audit(crate::audit::Arguments),
+    Signatures(crate::signatures::Arguments),
 }

@@ -4,6 +4,8 @@
 //! [`args`] holds the command line, [`config`] the file `egret.yaml`.
 
 mod args;
+mod audit;
+mod ca;
 mod config;
 mod demo;
 mod harden;
@@ -11,9 +13,13 @@ mod iptables;
 mod logging;
 mod mistakes;
 mod origin;
+mod policy;
 mod run;
+mod scan;
+mod signatures;
 mod state;
 mod terminal;
+mod trust;
 
 use args::{Command, CommandLine};
 use clap::Parser;
@@ -36,5 +42,10 @@ fn dispatch(line: &CommandLine) -> anyhow::Result<ExitCode> {
         Command::Run(arguments) => run::run(options, arguments),
         Command::Iptables(arguments) => iptables::run(options, arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Scan(arguments) => scan::run(options, arguments),
+        Command::Policy(arguments) => policy::run(options, arguments),
+        Command::Ca(arguments) => ca::run(options, arguments),
+        Command::Audit(arguments) => audit::run(options, arguments),
+        Command::Signatures(arguments) => signatures::run(options, arguments),
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::args::Options;
 use crate::terminal::note;
+use crate::trust::TrustFiles;
 use crate::{config, harden, logging, state};
 use anyhow::Context as _;
 use egret_proxy::{Addresses, Config, ListenError, Listeners, Proxy, Running};
@@ -34,13 +35,17 @@ pub(crate) struct Arguments {
 pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     harden::this_process()?;
     logging::start(options);
-    let settings = config::load(options, config::Depth::Files)?;
-    let mut config = settings.proxy;
+    let mut settings = config::load(options, config::Depth::Files)?;
     if let Some(policy) = &arguments.policy {
-        config.policy.clone_from(policy);
+        settings.proxy.policy.clone_from(policy);
     }
-    check_policy_is_there(&config)?;
-    state::prepare(&config.state_dir)?;
+    check_policy_is_there(&settings.proxy)?;
+    // Made here, under the lock of the state folder, so that two first starts agree on one CA.
+    let authority = state::authority(&settings.proxy)?;
+    if let Some(folder) = &settings.publish {
+        TrustFiles::write(folder, &authority)?;
+    }
+    let config = settings.proxy;
     let listeners = Listeners::bind(&config.listen).map_err(|error| cannot_listen(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,9 +1,16 @@
 //! The state folder: the CA, the fingerprint key and the audit log live there, for nobody else to read.
 
 use anyhow::Context as _;
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use egret_certs::Authority;
+use egret_proxy::Config;
+use egret_scanners::FingerprintKey;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Where state goes if the configuration does not say: `/var/lib/egret` for root, else `egret` in
 /// `$XDG_STATE_HOME`, which is `~/.local/state` if unset (XDG Base Directory Specification).
@@ -32,6 +39,57 @@ pub(crate) fn prepare(dir: &Path) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => check(dir),
         Err(error) => Err(error).with_context(|| cannot("create", dir)),
     }
+}
+
+/// The CA of this configuration, made if there is none. Two starts at the same moment agree on one: whoever comes
+/// second waits, then finds it made.
+pub(crate) fn authority(config: &Config) -> anyhow::Result<Authority> {
+    prepare(&config.state_dir)?;
+    let _lock = lock(&config.state_dir)?;
+    Ok(egret_proxy::state::authority(config, SystemTime::now())?)
+}
+
+/// The key of the fingerprints, made if there is none.
+pub(crate) fn fingerprint_key(dir: &Path) -> anyhow::Result<FingerprintKey> {
+    prepare(dir)?;
+    let _lock = lock(dir)?;
+    Ok(egret_proxy::state::fingerprint_key(dir)?)
+}
+
+/// Writes a file that others may read: whole or not at all, whoever else is writing it.
+pub(crate) fn publish(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("cannot write `{}`", path.display());
+    let beside = path.with_added_extension(format!("new-{}", std::process::id()));
+    let written = write_new(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.with_context(failed)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let _ = std::fs::remove_file(path);
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(path)?;
+    // The mode above is subject to the umask, and the point of this file is to be read.
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Held until dropped; the file stays, since removing it would let two holders lock two different files.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join("lock");
+    let failed = || format!("cannot lock `{}`", path.display());
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(&path).with_context(failed)?;
+    file.lock().with_context(failed)?;
+    Ok(file)
 }
 
 /// Whoever can write to the folder can replace the CA key, and whoever owns it can make it so.

@@ -8,11 +8,13 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 /// Writes `text` to standard output as it is.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    write_stdout(text.as_bytes())
+}
+
+/// Writes bytes to standard output as they are.
+pub(crate) fn write_stdout(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
         Ok(()) => Ok(()),
@@ -23,6 +25,13 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 pub(crate) fn note(line: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = writeln!(stderr, "{line}");
+}
+
+/// Replaces the current line of standard error, without a line feed.
+pub(crate) fn overwrite_line(line: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(stderr, "\r\u{1b}[K{line}");
+    let _ = stderr.flush();
 }
 
 /// Shows a failure: what went wrong, and below it each cause.

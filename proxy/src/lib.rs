@@ -58,5 +58,5 @@ pub use config::{
 };
 pub use listeners::{ListenError, Listeners};
 pub use proxy::{Addresses, Counts, Proxy, ReloadError, Running, StartError};
-pub use roots::RootsError;
+pub use roots::{RootsError, system_bundle};
 pub use snapshot::LoadError;

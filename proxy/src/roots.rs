@@ -59,6 +59,14 @@ pub(crate) fn load(
     Ok(store)
 }
 
+/// The file of the system's own roots, if this machine has one: what a trust bundle begins with.
+pub fn system_bundle() -> Option<&'static Path> {
+    SYSTEM_BUNDLES
+        .iter()
+        .map(Path::new)
+        .find(|path| path.is_file())
+}
+
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, rustls_pki_types::pem::Error> {
     CertificateDer::pem_file_iter(path)?.collect()
 }

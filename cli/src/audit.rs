@@ -1,0 +1,137 @@
+//! `egret audit`: does the chain hold, and what does it say.
+
+use crate::args::Options;
+use crate::config::{self, Depth};
+use crate::terminal::{note, print};
+use anyhow::Context as _;
+use egret_audit::{BreakKind, Record, verify};
+use egret_proxy::AuditPath;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How often `tail -f` looks for new records: a person reads no faster.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Check or read an audit log
+///
+/// Every decision is one line of JSON in the audit log, and each line holds the hash of the one before it. Without
+/// FILE, the log that the configuration names is taken (audit.path).
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Check that no record was changed, removed or inserted. Exit 0: the chain holds. 1: it does not, with the
+    /// first line that breaks it
+    ///
+    /// What a chain cannot show is that records are missing at its end. Keep the last hash somewhere else and
+    /// compare it.
+    Verify {
+        /// The audit log, `-` for standard input.
+        file: Option<PathBuf>,
+    },
+    /// Show the records, one line each, for people
+    Tail {
+        /// The audit log, `-` for standard input.
+        file: Option<PathBuf>,
+        /// Keep waiting for further records, until interrupted.
+        #[arg(short = 'f', long)]
+        follow: bool,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.action {
+        Action::Verify { file } => check(&path(options, file.as_ref())?),
+        Action::Tail { file, follow } => tail(&path(options, file.as_ref())?, *follow),
+    }
+}
+
+fn path(options: &Options, given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(file) = given {
+        return Ok(file.clone());
+    }
+    let config = config::load(options, Depth::Syntax)?.proxy;
+    match config.audit.path {
+        AuditPath::File(file) => Ok(config.state_dir.join(file)),
+        AuditPath::Stdout => anyhow::bail!(
+            "the configuration sends the audit log to standard output; name the file in which you kept it"
+        ),
+    }
+}
+
+fn check(file: &PathBuf) -> anyhow::Result<ExitCode> {
+    match verify(BufReader::new(open(file)?)) {
+        Ok(report) => {
+            let text = format!(
+                "the chain holds: {} records, last hash {}\n",
+                report.records, report.hash
+            );
+            print(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(broken) => {
+            if let BreakKind::Io(error) = broken.kind {
+                return Err(error).with_context(|| format!("cannot read `{}`", file.display()));
+            }
+            note(&format!(
+                "the chain is broken: {}, {broken}",
+                file.display()
+            ));
+            note("every record before that line holds; nothing after it is proved");
+            Ok(ExitCode::from(1))
+        }
+    }
+}
+
+fn tail(file: &PathBuf, follow: bool) -> anyhow::Result<ExitCode> {
+    let mut reader = BufReader::new(open(file)?);
+    let mut line = Vec::new();
+    loop {
+        let read = reader
+            .read_until(b'\n', &mut line)
+            .with_context(|| format!("cannot read `{}`", file.display()))?;
+        if line.last() == Some(&b'\n') || (!follow && !line.is_empty()) {
+            print(&shown(&line))?;
+            line.clear();
+        } else if read == 0 {
+            if !follow {
+                return Ok(ExitCode::SUCCESS);
+            }
+            std::thread::sleep(FOLLOW_INTERVAL);
+        }
+    }
+}
+
+fn shown(line: &[u8]) -> String {
+    let record = std::str::from_utf8(line)
+        .ok()
+        .and_then(|text| Record::parse(text).ok());
+    match record {
+        Some(record) => format!("{record}\n"),
+        None => "(a line that is not a record of an audit log)\n".to_owned(),
+    }
+}
+
+fn open(file: &PathBuf) -> anyhow::Result<Box<dyn Read>> {
+    if file.as_os_str() == "-" {
+        return Ok(Box::new(std::io::stdin()));
+    }
+    match File::open(file) {
+        Ok(opened) => Ok(Box::new(opened)),
+        Err(error) if error.kind() == ErrorKind::NotFound => anyhow::bail!(
+            "there is no audit log `{}`; it is made at the first start of `egret run`",
+            file.display()
+        ),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot read the audit log `{}`", file.display()))
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! `egret policy`: is the file right, and what would it say.
+
+use crate::args::Options;
+use crate::config::{self, Depth};
+use crate::terminal::{Paint, Stream, note, paint, print};
+use crate::{mistakes, state};
+use anyhow::Context as _;
+use egret_policies::{
+    ClientAddr, Facts, Finding, Flow, FlowId, Host, Part, Place, Policy, RequestHead, Side,
+    Verdict, VerdictAction, Version, Via,
+};
+use egret_scanners::{Carrier, Catalog, KnownSecrets, MaskSet, Scanner, SessionOptions};
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Check a policy file, or ask what it would decide
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Check a policy file. Exit 0: it is right. 1: every mistake, with file:line:column
+    Check {
+        /// The policy file.
+        file: PathBuf,
+    },
+    Explain(Explain),
+}
+
+/// Say what the policy would decide about one request, and why; nothing is sent
+///
+/// URL, headers and body are scanned with the real scanner. Names are not resolved: give --address to judge the
+/// address that would be dialled.
+#[derive(Debug, clap::Args)]
+struct Explain {
+    /// The policy file.
+    file: PathBuf,
+    /// The method.
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// The whole URL, like https://api.example.com/v1/chat.
+    #[arg(long)]
+    url: String,
+    /// A header, like `--header 'authorization: Bearer x'` (repeatable).
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// A file with the body, `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// The address that would be dialled.
+    #[arg(long, value_name = "IP")]
+    address: Option<IpAddr>,
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.action {
+        Action::Check { file } => check(file),
+        Action::Explain(explain) => self::explain(options, explain),
+    }
+}
+
+fn check(file: &Path) -> anyhow::Result<ExitCode> {
+    let text = read(file)?;
+    let shown = file.display().to_string();
+    match Policy::parse(&text, &shown, 1, Catalog::builtin().signatures()) {
+        Ok(_) => {
+            let right = paint(Stream::Stderr, Paint::Green, "the policy is right");
+            note(&format!("{shown}: {right}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(problems) => {
+            print(&mistakes::render(&problems, &text, Stream::Stdout))?;
+            note(&format!("{shown}: {}", mistakes::count(&problems)));
+            Ok(ExitCode::from(1))
+        }
+    }
+}
+
+fn explain(options: &Options, explain: &Explain) -> anyhow::Result<ExitCode> {
+    let target = Target::parse(&explain.url)?;
+    let scanner = scanner(options)?;
+    let text = read(&explain.file)?;
+    let shown = explain.file.display().to_string();
+    let policy = match Policy::parse(&text, &shown, 1, scanner.signatures()) {
+        Ok(policy) => policy,
+        Err(problems) => {
+            print(&mistakes::render(&problems, &text, Stream::Stdout))?;
+            note(&format!("{shown}: {}", mistakes::count(&problems)));
+            return Ok(ExitCode::from(1));
+        }
+    };
+    let findings = findings(&scanner, explain, &target)?;
+    let head = RequestHead {
+        method: explain.method.as_str().into(),
+        path_and_query: target.path_and_query.as_str().into(),
+        version: Version::H1,
+    };
+    let flow = Flow {
+        id: FlowId(0, 0),
+        client: ClientAddr((Ipv4Addr::LOCALHOST, 0).into()),
+        original: None,
+        via: Via::Proxy,
+    };
+    let facts = Facts {
+        flow: &flow,
+        host: Some(&target.host),
+        address: explain.address.or(target.host.address()),
+        port: target.port,
+        tls: target.tls,
+        request: Some(&head),
+        findings: &findings,
+        trouble: None,
+    };
+    let verdict = policy.judge(&facts);
+    print(&shown_verdict(&verdict, &findings))?;
+    print(&policy.explain(&facts))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shown_verdict(verdict: &Verdict, findings: &[Finding]) -> String {
+    let colour = match verdict.action {
+        VerdictAction::Allow | VerdictAction::Tunnel => Paint::Green,
+        VerdictAction::Redact => Paint::Yellow,
+        VerdictAction::Deny => Paint::Red,
+    };
+    let mut text = format!(
+        "verdict: {}",
+        paint(Stream::Stdout, colour, verdict.action.as_str())
+    );
+    if let Some(code) = verdict.code {
+        text.push_str(&format!(" ({}: {})", code.as_str(), code.message()));
+    }
+    text.push_str(&format!("\nbecause: {}\n", verdict.because.join(", ")));
+    if !verdict.enforced {
+        text.push_str("not enforced: the policy is in audit mode, the request would pass\n");
+    }
+    for (finding, disposition) in findings.iter().zip(&verdict.findings) {
+        let home = if disposition.at_home {
+            ", in its proper place"
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "finding: {} in {}, bytes {}..{}: {}{home}\n",
+            finding.signature.id,
+            finding.part,
+            finding.span.start,
+            finding.span.end,
+            disposition.action.as_str()
+        ));
+    }
+    text
+}
+
+/// The parts of a URL that rules speak of.
+struct Target {
+    host: Host,
+    port: u16,
+    tls: bool,
+    path_and_query: String,
+}
+
+impl Target {
+    fn parse(url: &str) -> anyhow::Result<Self> {
+        let help = "write a whole URL, like https://api.example.com/v1/chat";
+        let (tls, rest) = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
+            _ => anyhow::bail!("the URL has neither http:// nor https://; {help}"),
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let authority = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        let (host, port) = Host::parse_authority(authority)
+            .with_context(|| format!("the URL's host cannot be used; {help}"))?;
+        let path = path.split('#').next().unwrap_or_default();
+        Ok(Target {
+            host,
+            port: port.unwrap_or(if tls { 443 } else { 80 }),
+            tls,
+            path_and_query: if path.starts_with('/') {
+                path.to_owned()
+            } else {
+                format!("/{path}")
+            },
+        })
+    }
+}
+
+fn scanner(options: &Options) -> anyhow::Result<Arc<Scanner>> {
+    let config = config::load(options, Depth::Syntax)?.proxy;
+    let key = state::fingerprint_key(&config.state_dir)?;
+    let scanner = Scanner::new(Catalog::builtin(), KnownSecrets::none(), key)
+        .context("the built-in catalogue cannot be compiled")?;
+    Ok(Arc::new(scanner))
+}
+
+fn findings(
+    scanner: &Arc<Scanner>,
+    explain: &Explain,
+    target: &Target,
+) -> anyhow::Result<Vec<Finding>> {
+    let url = target.path_and_query.as_bytes();
+    let mut findings = scan(scanner, Place::Url, Carrier::Url, url)?;
+    let mut content_type = None;
+    for header in &explain.header {
+        let (name, value) = header.split_once(':').with_context(|| {
+            "a header is written with a colon, like --header 'accept: */*'".to_owned()
+        })?;
+        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        if name == "content-type" {
+            content_type = Some(Carrier::from_content_type(value));
+        }
+        let place = Place::Header(name.into_boxed_str());
+        findings.extend(scan(scanner, place, Carrier::Header, value.as_bytes())?);
+    }
+    if let Some(file) = &explain.body {
+        let body = body(file)?;
+        let json = body.trim_ascii_start().starts_with(b"{");
+        let guess = if json { Carrier::Json } else { Carrier::Text };
+        findings.extend(scan(
+            scanner,
+            Place::Body,
+            content_type.unwrap_or(guess),
+            &body,
+        )?);
+    }
+    Ok(findings)
+}
+
+fn scan(
+    scanner: &Arc<Scanner>,
+    place: Place,
+    carrier: Carrier,
+    bytes: &[u8],
+) -> anyhow::Result<Vec<Finding>> {
+    let part = Part {
+        side: Side::Request,
+        place,
+    };
+    let shown = part.to_string();
+    let options = SessionOptions {
+        part,
+        carrier,
+        mask: Arc::new(MaskSet::none()),
+    };
+    let scanned = scanner
+        .scan(bytes, options)
+        .with_context(|| format!("{shown} cannot be scanned, so the request would be refused"))?;
+    Ok(scanned.findings)
+}
+
+fn body(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .context("cannot read the body from standard input")?;
+        return Ok(bytes);
+    }
+    std::fs::read(file).with_context(|| format!("cannot read the body `{}`", file.display()))
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the policy `{}`", file.display()))
+}
