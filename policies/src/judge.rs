@@ -127,6 +127,26 @@ impl Policy {
         self.default.permits()
     }
 
+    /// Whether some rule could allow `host` at `address`: the question of the DNS stub before an
+    /// answer is passed on. A private address for a public name is an attempt to be led inside,
+    /// unless a rule names that address.
+    pub fn could_dial(&self, host: &Host, address: IpAddr) -> bool {
+        let permits = |rule: &Rule| {
+            let hosts = rule.hosts.as_ref();
+            rule.action.permits()
+                && hosts.is_none_or(|hosts| hosts.iter().any(|pattern| pattern.matches(host)))
+                && rule.address_mismatch(address).is_none()
+        };
+        self.rules.iter().any(permits) || (self.default.permits() && is_public(address))
+    }
+
+    /// Whether the rule of this name says itself which addresses it means (`cidrs`).
+    pub fn names_address(&self, rule: &str) -> bool {
+        self.rules
+            .iter()
+            .any(|named| *named.name == *rule && named.cidrs.is_some())
+    }
+
     /// The rules that could decide, given what is known.
     pub(crate) fn deciders<'p>(&'p self, facts: &Facts<'_>) -> Deciders<'p> {
         let mut deciders = Deciders::default();

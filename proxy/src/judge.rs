@@ -57,6 +57,11 @@ impl Known {
         })
     }
 
+    /// The same, for another port.
+    pub(crate) fn at_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
     /// Notes what went wrong; what went wrong first stays.
     pub(crate) fn fail(&mut self, trouble: Trouble) {
         self.trouble.get_or_insert(trouble);

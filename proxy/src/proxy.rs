@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::accept::{self, Door};
 use crate::admin;
 use crate::config::{AuditPath, Config, Durability};
+use crate::dns;
 use crate::dns::bindings::Bindings;
 use crate::drain::{Alive, Phase};
 use crate::leaves::Leaves;
@@ -226,6 +227,16 @@ fn accept_all(listeners: Listeners, shared: &Arc<Shared>, alive: &Alive) -> std:
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (shared, room) = (Arc::clone(shared), Arc::clone(&room));
         tokio::spawn(accept::accept(listener, shared, room, alive.clone(), door));
+    }
+    for socket in listeners.dns_udp {
+        socket.set_nonblocking(true)?;
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        tokio::spawn(dns::udp(socket, Arc::clone(shared), alive.clone()));
+    }
+    for listener in listeners.dns_tcp {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tokio::spawn(dns::tcp(listener, Arc::clone(shared), alive.clone()));
     }
     Ok(())
 }

@@ -100,14 +100,16 @@ pub(crate) fn unproven(flow: &OpenFlow, known: &Known) -> Option<Objection> {
     })
 }
 
-/// Whether the policy would allow this by the address alone.
+/// Whether the policy allows this because of the address: the rule names it, or needs no name.
 fn address_allowed(flow: &OpenFlow, known: &Known) -> bool {
+    let policy = &flow.snapshot.policy;
+    let rule = flow.judge(known).rule;
     let nameless = Known {
         host: None,
         ..known.clone()
     };
     let verdict = flow.judge(&nameless);
-    verdict.settled && !verdict.refuses()
+    rule.is_some_and(|rule| policy.names_address(&rule)) || (verdict.settled && !verdict.refuses())
 }
 
 /// Where a tunnel is possible, the upstream is dialled before anybody has spoken: in MySQL, SMTP or SSH the

@@ -7,12 +7,14 @@
 //! Deliberately absent: any way to skip verification.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use egret_policies::Host;
 use hickory_resolver::TokioResolver;
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::proto::rr::RecordType;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -49,6 +51,17 @@ pub(crate) enum UpstreamError {
     Version,
     #[error("the HTTP connection failed")]
     Http,
+}
+
+/// Why a name has no records to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LookupError {
+    #[error("there is no such name")]
+    UnknownName,
+    #[error("the name has no such record")]
+    RecordAbsent,
+    #[error("no resolver answered")]
+    ResolverSilent,
 }
 
 /// The application protocols a client proposed, hence the ones proposed upstream.
@@ -132,6 +145,26 @@ impl Upstream {
             return Err(UpstreamError::NoAddress);
         }
         Ok(Candidates { addresses })
+    }
+
+    /// The records of `kind` that the system's resolver has for `name`, followed through aliases. Asked in
+    /// lower case and with nothing of the client's but the name itself.
+    pub(crate) async fn lookup(&self, name: &str, kind: RecordType) -> Result<Lookup, LookupError> {
+        let resolver = self.resolver.as_ref().ok_or(LookupError::ResolverSilent)?;
+        let absolute = format!("{name}.");
+        let asked = timeout_at(self.deadline(), resolver.lookup(absolute, kind)).await;
+        match asked.map_err(|_| LookupError::ResolverSilent)? {
+            Ok(found) => Ok(found),
+            Err(error) if error.is_nx_domain() => Err(LookupError::UnknownName),
+            Err(error) if error.is_no_records_found() => Err(LookupError::RecordAbsent),
+            Err(_) => Err(LookupError::ResolverSilent),
+        }
+    }
+
+    /// The address a name is pinned to by the configuration.
+    pub(crate) fn pinned(&self, host: &Host) -> Option<IpAddr> {
+        let pinned = self.pinned.iter().find(|(name, _)| name == host);
+        pinned.map(|(_, pinned)| pinned.ip)
     }
 
     /// Dials `address`. Own listeners are refused in every form they can be written in.
