@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use egret_policies::ExchangeId;
+use egret_policies::{Code, ExchangeId, Trouble};
 use http::{Method, Request};
 use hyper::body::Incoming;
 
@@ -163,7 +163,7 @@ impl Conversation {
         match permitted(exchange.judge()) {
             Err(refused) => refused,
             Ok(_) => Refused {
-                verdict: exchange.fail(egret_policies::Trouble::UpstreamUnreachable),
+                verdict: exchange.fail(Trouble::UpstreamUnreachable),
                 detail: None,
             },
         }
@@ -185,8 +185,10 @@ pub(crate) async fn refuse(
         mut verdict,
         mut detail,
     } = refused;
-    if !exchange.is_decided() && exchange.decide(&verdict).await.is_err() {
-        verdict = exchange.fail(egret_policies::Trouble::AuditUnavailable);
+    // Where the log has just failed, the client need not wait for it to fail again.
+    let is_due = !exchange.is_decided() && verdict.code != Some(Code::AuditUnavailable);
+    if is_due && exchange.decide(&verdict).await.is_err() {
+        verdict = exchange.fail(Trouble::AuditUnavailable);
         detail = None;
     }
     let findings = exchange.with_known(|known| known.findings.clone());

@@ -208,7 +208,9 @@ async fn send(
 
 /// No answer came: because we cut the request ourselves, or because the upstream failed.
 fn unanswered(exchange: &OpenExchange, failure: &SendFailure) -> Refused {
-    tracing::debug!(exchange = %exchange.id, ?failure, "no answer from the upstream");
+    if let SendFailure::Failed(error) = failure {
+        tracing::debug!(exchange = %exchange.id, %error, "no answer from the upstream");
+    }
     if let Err(refused) = permitted(exchange.judge()) {
         return refused;
     }

@@ -16,10 +16,16 @@ pub(crate) struct Ledger {
     patience: Duration,
 }
 
-/// A record that was not written, or not in time.
+/// A record that nobody may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the audit log cannot be written")]
-pub(crate) struct Unrecorded;
+pub(crate) enum Unrecorded {
+    /// It is not in the log.
+    #[error("the audit log cannot be written")]
+    Refused,
+    /// It was not acknowledged in time, and may still come to be in the log.
+    #[error("the audit log takes too long")]
+    Late,
+}
 
 impl Ledger {
     pub(crate) fn new(writer: Writer, patience: Duration) -> Self {
@@ -41,7 +47,8 @@ impl Ledger {
         );
         match tokio::time::timeout(self.patience, acknowledged).await {
             Ok(Ok(true)) => Ok(()),
-            _ => Err(Unrecorded),
+            Ok(_) => Err(Unrecorded::Refused),
+            Err(_) => Err(Unrecorded::Late),
         }
     }
 

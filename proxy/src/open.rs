@@ -213,10 +213,14 @@ impl OpenExchange {
         let mut books = lock(&self.books);
         match recorded {
             Ok(()) if verdict.refuses() => books.stage = Stage::Refused,
-            Ok(()) => books.stage = Stage::Forwarded,
-            Err(_) => {}
+            // A late record may say that this was forwarded: how it ended is due all the same.
+            Ok(()) | Err(Unrecorded::Late) => books.stage = Stage::Forwarded,
+            Err(Unrecorded::Refused) => {}
         }
-        self.flow.shared.metrics.decided(verdict);
+        match recorded {
+            Ok(()) => self.flow.shared.metrics.decided(verdict),
+            Err(_) => self.flow.shared.metrics.unrecorded(),
+        }
         recorded
     }
 
