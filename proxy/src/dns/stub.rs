@@ -17,9 +17,8 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::Answer;
 use super::question::{Heard, Question};
-use crate::accept::Alive;
 use crate::conversation::words;
-use crate::http_server::drained;
+use crate::drain::{Alive, draining};
 use crate::judge::Known;
 use crate::serve::Shared;
 use crate::snapshot::Snapshot;
@@ -33,7 +32,7 @@ pub(crate) async fn udp(socket: UdpSocket, shared: Arc<Shared>, alive: Alive) {
     loop {
         let received = tokio::select! {
             received = socket.recv_from(&mut packet) => received,
-            () = drained(shared.draining.clone()) => return,
+            () = draining(shared.phase.clone()) => return,
         };
         let Ok((length, client)) = received else {
             continue;
@@ -66,7 +65,7 @@ pub(crate) async fn tcp(listener: TcpListener, shared: Arc<Shared>, alive: Alive
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = drained(shared.draining.clone()) => return,
+            () = draining(shared.phase.clone()) => return,
         };
         let Ok((stream, client)) = accepted else {
             tokio::time::sleep(Duration::from_millis(100)).await;
