@@ -9,7 +9,7 @@ use super::{ByteSet, Segment};
 /// An anchor is grown to this many bytes where the pattern allows it.
 const ANCHOR_LENGTH: usize = 3;
 /// A pattern that starts with more literals than this has no anchors.
-const MAX_ANCHORS: usize = 96;
+const MAX_ANCHORS: usize = 128;
 /// A class of more bytes than this is no part of an anchor once that is long enough.
 const MAX_ANCHOR_CLASS: usize = 8;
 

@@ -2,6 +2,16 @@
 //!
 //! Each is a pure function of the matched bytes, separators included.
 
+mod americas;
+mod asia;
+mod base58;
+mod crc;
+mod encoded;
+mod europe;
+mod money;
+mod numbers;
+mod things;
+
 use std::fmt;
 
 /// What a check says of a candidate.
@@ -19,7 +29,8 @@ pub enum Verdict {
 #[derive(Clone, Copy)]
 pub struct Check {
     name: &'static str,
-    run: fn(&[u8]) -> Verdict,
+    holds: fn(&[u8]) -> bool,
+    failure: Verdict,
 }
 
 impl Check {
@@ -32,7 +43,11 @@ impl Check {
     /// What the check says of the bytes of a match.
     #[must_use]
     pub fn verdict(&self, value: &[u8]) -> Verdict {
-        (self.run)(value)
+        if (self.holds)(value) {
+            Verdict::Holds
+        } else {
+            self.failure
+        }
     }
 }
 
@@ -53,6 +68,139 @@ impl Eq for Check {}
 /// The check with this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<Check> {
-    let _ = name;
-    None
+    CHECKS.iter().find(|check| check.name == name).copied()
 }
+
+/// Every check there is.
+#[must_use]
+pub fn all() -> &'static [Check] {
+    CHECKS
+}
+
+const fn documented(name: &'static str, holds: fn(&[u8]) -> bool) -> Check {
+    Check {
+        name,
+        holds,
+        failure: Verdict::Fails,
+    }
+}
+
+const fn inferred(name: &'static str, holds: fn(&[u8]) -> bool) -> Check {
+    Check {
+        name,
+        holds,
+        failure: Verdict::Doubtful,
+    }
+}
+
+/// Luhn over whatever digits there are: for operators' own numbers.
+fn luhn(value: &[u8]) -> bool {
+    numbers::digits(value).is_some_and(|digits| digits.len() > 1 && numbers::luhn(&digits))
+}
+
+/// Name and function of every check. A documented one that fails rules a match out; an inferred
+/// one lowers its severity.
+const CHECKS: &[Check] = &[
+    documented("atlassian-crc32", crc::atlassian),
+    documented("grafana-crc32", crc::grafana),
+    documented("github-crc32", crc::base62_tail),
+    documented("nkey-crc16", crc::nkey),
+    documented("jwt", encoded::jwt),
+    documented("grafana-cloud", encoded::grafana_cloud),
+    documented("grafana-key", encoded::grafana_key),
+    documented("onepassword", encoded::onepassword),
+    documented("sentry", encoded::sentry),
+    documented("discord", encoded::discord),
+    documented("jfrog", encoded::jfrog),
+    documented("digits-colon", encoded::digits_colon),
+    documented("bedrock", encoded::bedrock),
+    documented("bedrock-short", encoded::bedrock_short),
+    documented("aws-session", encoded::aws_session),
+    documented("pypi", encoded::pypi),
+    documented("basic", encoded::basic),
+    documented("base58check", base58::base58check),
+    documented("wif", base58::wif),
+    documented("bitcoin-address", base58::bitcoin_address),
+    documented("bech32", base58::bech32),
+    documented("card", money::card),
+    documented("test-card", money::test_card),
+    documented("iban", money::iban),
+    documented("aba", money::aba),
+    documented("bic", money::bic),
+    inferred("github-crc32-inferred", crc::base62_tail),
+    inferred("gitlab-crc32", crc::gitlab),
+    documented("ssn", americas::ssn),
+    documented("itin", americas::itin),
+    documented("ein", americas::ein),
+    documented("npi", americas::npi),
+    documented("mbi", americas::mbi),
+    documented("dea", americas::dea),
+    documented("sin", americas::sin),
+    documented("cpf", americas::cpf),
+    documented("cnpj", americas::cnpj),
+    documented("curp", americas::curp),
+    documented("rfc", americas::rfc),
+    documented("cuit", americas::cuit),
+    documented("rut", americas::rut),
+    documented("nit", americas::nit),
+    documented("nhs", europe::nhs),
+    documented("nino", europe::nino),
+    documented("utr", europe::utr),
+    documented("uk-licence", europe::uk_licence),
+    documented("de-tax-id", europe::de_tax_id),
+    documented("de-pension", europe::de_pension),
+    documented("de-document", europe::de_document),
+    documented("at-svnr", europe::at_svnr),
+    documented("ch-ahv", europe::ch_ahv),
+    documented("fr-nir", europe::fr_nir),
+    documented("es-nif", europe::es_nif),
+    documented("it-fiscal", europe::it_fiscal),
+    documented("pt-nif", europe::pt_nif),
+    documented("nl-bsn", europe::nl_bsn),
+    documented("be-nrn", europe::be_nrn),
+    documented("pl-pesel", europe::pl_pesel),
+    documented("pl-nip", europe::pl_nip),
+    documented("pl-regon", europe::pl_regon),
+    documented("se-personal", europe::se_personal),
+    documented("fi-hetu", europe::fi_hetu),
+    documented("no-fnr", europe::no_fnr),
+    documented("dk-cpr", europe::dk_cpr),
+    documented("ee-lt-code", europe::ee_lt_code),
+    documented("cz-sk-birth", europe::cz_sk_birth),
+    documented("ro-cnp", europe::ro_cnp),
+    documented("bg-egn", europe::bg_egn),
+    documented("hr-oib", europe::hr_oib),
+    documented("si-emso", europe::si_emso),
+    documented("gr-amka", europe::gr_amka),
+    documented("ie-pps", europe::ie_pps),
+    documented("tr-tckn", europe::tr_tckn),
+    documented("aadhaar", asia::aadhaar),
+    documented("pan", asia::pan),
+    documented("gstin", asia::gstin),
+    documented("cn-resident", asia::cn_resident),
+    documented("jp-my-number", asia::jp_my_number),
+    documented("kr-rrn", asia::kr_rrn),
+    documented("sg-nric", asia::sg_nric),
+    documented("th-citizen", asia::th_citizen),
+    documented("id-nik", asia::id_nik),
+    documented("my-card", asia::my_card),
+    documented("za-id", asia::za_id),
+    documented("au-tfn", asia::au_tfn),
+    documented("au-abn", asia::au_abn),
+    documented("au-acn", asia::au_acn),
+    documented("au-medicare", asia::au_medicare),
+    documented("nz-ird", asia::nz_ird),
+    documented("il-id", asia::il_id),
+    documented("mrz", things::mrz),
+    documented("vin", things::vin),
+    documented("imei", things::imei),
+    documented("iccid", things::iccid),
+    documented("phone", things::phone),
+    documented("phone-nanp", things::phone_nanp),
+    documented("public-ipv4", things::public_ipv4),
+    documented("public-ipv6", things::public_ipv6),
+    documented("mac", things::mac),
+    documented("birth-date", things::birth_date),
+    documented("uuid", things::uuid),
+    documented("luhn", luhn),
+];

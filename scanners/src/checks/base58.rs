@@ -1,0 +1,151 @@
+//! Base58check and bech32: the checksums of Bitcoin keys and addresses, and of age identities.
+
+use sha2::{Digest, Sha256};
+
+const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+const BECH32: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+/// The constants a bech32 and a bech32m checksum leave (BIP-173, BIP-350).
+const BECH32_REST: [u32; 2] = [1, 0x2bc8_30a3];
+
+/// Base58check: the last four bytes are the first four of the double SHA-256 of the rest.
+pub(super) fn base58check(text: &[u8]) -> bool {
+    let Some(bytes) = decode(text) else {
+        return false;
+    };
+    let Some(at) = bytes.len().checked_sub(4).filter(|at| *at > 0) else {
+        return false;
+    };
+    let (body, tail) = bytes.split_at(at);
+    Sha256::digest(Sha256::digest(body)).starts_with(tail)
+}
+
+/// Wallet import format: base58check of 0x80 (or 0xef) and a key of 32 bytes.
+pub(super) fn wif(text: &[u8]) -> bool {
+    let version = |bytes: Vec<u8>| {
+        matches!(bytes.first(), Some(0x80 | 0xef)) && matches!(bytes.len(), 37 | 38)
+    };
+    base58check(text) && decode(text).is_some_and(version)
+}
+
+/// A base58 Bitcoin address: base58check of a version byte and 20 bytes.
+pub(super) fn bitcoin_address(text: &[u8]) -> bool {
+    base58check(text) && decode(text).is_some_and(|bytes| bytes.len() == 25)
+}
+
+/// Bech32 or bech32m (BIP-173, BIP-350): one case, `1` before the data, a checksum that holds.
+pub(super) fn bech32(text: &[u8]) -> bool {
+    let upper = text.iter().any(u8::is_ascii_uppercase);
+    if upper && text.iter().any(u8::is_ascii_lowercase) {
+        return false;
+    }
+    let text = text.to_ascii_lowercase();
+    values(&text).is_some_and(|values| BECH32_REST.contains(&polymod(&values)))
+}
+
+/// The tail that makes [`bech32`] hold.
+pub(super) fn sign_bech32(text: &mut Vec<u8>) {
+    let upper = text.iter().any(u8::is_ascii_uppercase);
+    text.truncate(text.len().saturating_sub(6));
+    let mut lower = text.to_ascii_lowercase();
+    lower.extend_from_slice(b"qqqqqq");
+    let Some(values) = values(&lower) else { return };
+    let rest = polymod(&values) ^ 1;
+    for shift in [25, 20, 15, 10, 5, 0] {
+        let letter = BECH32
+            .get((rest >> shift & 31) as usize)
+            .copied()
+            .unwrap_or(b'q');
+        text.push(if upper {
+            letter.to_ascii_uppercase()
+        } else {
+            letter
+        });
+    }
+}
+
+/// The human-readable part expanded, then the data, as five-bit values.
+fn values(text: &[u8]) -> Option<Vec<u32>> {
+    let separator = text.iter().rposition(|byte| *byte == b'1')?;
+    let (human, data) = (text.get(..separator)?, text.get(separator + 1..)?);
+    if human.is_empty() || data.len() < 6 {
+        return None;
+    }
+    let high = human.iter().map(|byte| u32::from(byte >> 5));
+    let low = human.iter().map(|byte| u32::from(byte & 31));
+    let mut values: Vec<u32> = high.chain([0]).chain(low).collect();
+    for byte in data {
+        let value = BECH32.iter().position(|letter| letter == byte)?;
+        values.push(u32::try_from(value).ok()?);
+    }
+    Some(values)
+}
+
+fn polymod(values: &[u32]) -> u32 {
+    const GENERATOR: [u32; 5] = [
+        0x3b6a_57b2,
+        0x2650_8e6d,
+        0x1ea1_19fa,
+        0x3d42_33dd,
+        0x2a14_62b3,
+    ];
+    values.iter().fold(1, |sum, value| {
+        let top = sum >> 25;
+        let shifted = (sum & 0x01ff_ffff) << 5 ^ value;
+        GENERATOR
+            .iter()
+            .enumerate()
+            .fold(shifted, |sum, (bit, generator)| {
+                if top >> bit & 1 == 1 {
+                    sum ^ generator
+                } else {
+                    sum
+                }
+            })
+    })
+}
+
+/// The bytes of a base58 number, leading `1`s as zero bytes.
+fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes: Vec<u8> = Vec::with_capacity(text.len());
+    for letter in text {
+        let mut carry = u32::try_from(BASE58.iter().position(|known| known == letter)?).ok()?;
+        for byte in &mut bytes {
+            carry += u32::from(*byte) * 58;
+            *byte = (carry & 0xff) as u8;
+            carry >>= 8;
+        }
+        while carry > 0 {
+            bytes.push((carry & 0xff) as u8);
+            carry >>= 8;
+        }
+    }
+    bytes.extend(text.iter().take_while(|letter| **letter == b'1').map(|_| 0));
+    bytes.reverse();
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_vectors() {
+        assert!(wif(b"5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ"));
+        assert!(!wif(b"5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTK"));
+        assert!(bitcoin_address(b"1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"));
+        assert!(bech32(b"A12UEL5L"));
+        assert!(bech32(b"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"));
+        assert!(bech32(
+            b"bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0"
+        ));
+        assert!(!bech32(b"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"));
+    }
+
+    #[test]
+    fn signing_makes_the_check_hold() {
+        let mut key = b"AGE-SECRET-KEY-1".to_vec();
+        key.extend_from_slice(&[b'Q'; 58]);
+        sign_bech32(&mut key);
+        assert!(bech32(&key) && key.len() == 74);
+    }
+}

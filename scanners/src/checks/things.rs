@@ -1,0 +1,228 @@
+//! Travel documents, vehicles, devices, telephones and addresses.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::europe::weights_731;
+use super::numbers::{compact, digits, groups, is_date, is_repeated, luhn, pair};
+
+/// Machine readable zone of a passport (ICAO 9303, TD3), its second line of 44 characters: four
+/// check digits and one over all.
+pub(super) fn mrz(value: &[u8]) -> bool {
+    let line = value
+        .rsplit(|byte| matches!(byte, b'\n' | b'\r'))
+        .next()
+        .unwrap_or_default();
+    let holds = |from: usize, to: usize| {
+        let expected = line.get(from..to).and_then(weights_731).map(|sum| sum % 10);
+        let check = line
+            .get(to)
+            .map(|byte| if *byte == b'<' { b'0' } else { *byte });
+        expected.is_some() && check.and_then(|byte| char::from(byte).to_digit(10)) == expected
+    };
+    let all = || {
+        let parts = [line.get(..10), line.get(13..20), line.get(21..43)];
+        let joined: Vec<u8> = parts.into_iter().flatten().flatten().copied().collect();
+        let check = line.get(43).and_then(|byte| char::from(*byte).to_digit(10));
+        weights_731(&joined).map(|sum| sum % 10) == check
+    };
+    line.len() == 44 && holds(0, 9) && holds(13, 19) && holds(21, 27) && holds(28, 42) && all()
+}
+
+/// Vehicle identification number (ISO 3779, check digit of North America): transliterated
+/// letters, weights, mod 11 with X for 10 in ninth place.
+pub(super) fn vin(value: &[u8]) -> bool {
+    const WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
+    let transliterated = |byte: &u8| match byte {
+        b'0'..=b'9' => Some(u32::from(byte - b'0')),
+        b'A'..=b'H' => Some(u32::from(byte - b'A') + 1),
+        b'J'..=b'N' => Some(u32::from(byte - b'J') + 1),
+        b'P' => Some(7),
+        b'R' => Some(9),
+        b'S'..=b'Z' => Some(u32::from(byte - b'S') + 2),
+        _ => None,
+    };
+    let Some(values) = value
+        .iter()
+        .map(transliterated)
+        .collect::<Option<Vec<u32>>>()
+    else {
+        return false;
+    };
+    let rest = values
+        .iter()
+        .zip(WEIGHTS)
+        .map(|(value, weight)| value * weight)
+        .sum::<u32>()
+        % 11;
+    let check = value.get(8).map(|byte| {
+        if *byte == b'X' {
+            Some(10)
+        } else {
+            char::from(*byte).to_digit(10)
+        }
+    });
+    values.len() == 17 && check == Some(Some(rest)) && value.iter().any(u8::is_ascii_uppercase)
+}
+
+/// IMEI (3GPP TS 23.003): fifteen digits, Luhn.
+pub(super) fn imei(value: &[u8]) -> bool {
+    digits(value).is_some_and(|digits| {
+        digits.len() == 15
+            && luhn(&digits)
+            && !is_repeated(&digits)
+            && matches!(
+                groups(value).as_slice(),
+                [15] | [2, 6, 6, 1] | [6, 2, 6, 1] | [8, 6, 1]
+            )
+    })
+}
+
+/// SIM card number (ITU-T E.118): 89, Luhn, 19 or 20 digits.
+pub(super) fn iccid(value: &[u8]) -> bool {
+    digits(value).is_some_and(|digits| {
+        matches!(digits.len(), 19 | 20) && digits.starts_with(&[8, 9]) && luhn(&digits)
+    })
+}
+
+/// Telephone number with its country code (ITU-T E.164): a code that is assigned, 8 to 15 digits,
+/// a North American number with a possible area and exchange.
+pub(super) fn phone(value: &[u8]) -> bool {
+    let Some(digits) = digits(value) else {
+        return false;
+    };
+    let plausible = match digits.as_slice() {
+        [1, national @ ..] => north_american(national),
+        [7, national @ ..] => national.len() == 10,
+        [2, 0 | 7, ..] | [3, 0..=4 | 6 | 9, ..] | [4, 0 | 1 | 3..=9, ..] => {
+            (10..=13).contains(&digits.len())
+        }
+        [5, 1..=8, ..] | [6, 0..=6, ..] | [8, 1 | 2 | 4 | 6, ..] | [9, 0..=5 | 8, ..] => {
+            (9..=14).contains(&digits.len())
+        }
+        [2 | 3 | 4 | 5 | 6 | 8 | 9, ..] => (9..=14).contains(&digits.len()),
+        _ => false,
+    };
+    plausible && !digits.get(3..).is_some_and(is_repeated)
+}
+
+/// North American number without its country code, in the groups people write.
+pub(super) fn phone_nanp(value: &[u8]) -> bool {
+    let Some(all) = digits(value) else {
+        return false;
+    };
+    let national = all
+        .strip_prefix(&[1])
+        .filter(|rest| rest.len() == 10)
+        .unwrap_or(&all);
+    let groups: Vec<usize> = groups(value)
+        .into_iter()
+        .filter(|length| *length > 0)
+        .collect();
+    north_american(national)
+        && matches!(
+            groups.as_slice(),
+            [10 | 11] | [3, 3, 4] | [1, 3, 3, 4] | [3, 7]
+        )
+}
+
+fn north_american(national: &[u32]) -> bool {
+    matches!(national, [2..=9, 0..=8, _, 2..=9, _, _, ..] if national.len() == 10)
+        && national.get(3..6) != Some(&[5, 5, 5])
+        && !matches!(national, [_, 1, 1, ..] | [_, _, _, _, 1, 1, ..])
+        && !is_repeated(national)
+}
+
+/// IPv4 address that is routed in public.
+pub(super) fn public_ipv4(value: &[u8]) -> bool {
+    let Some(address) = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse::<Ipv4Addr>().ok())
+    else {
+        return false;
+    };
+    let [first, second, ..] = address.octets();
+    let shared = first == 100 && (64..128).contains(&second);
+    !(address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_documentation()
+        || address.is_multicast()
+        || address.is_unspecified()
+        || address.is_broadcast()
+        || shared
+        || first == 0
+        || first >= 240)
+}
+
+/// IPv6 address in global unicast space (2000::/3), not for documentation.
+pub(super) fn public_ipv6(value: &[u8]) -> bool {
+    std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse::<Ipv6Addr>().ok())
+        .map(|address| address.segments())
+        .is_some_and(|segments| {
+            matches!(segments, [0x2000..=0x3fff, ..]) && !matches!(segments, [0x2001, 0x0db8, ..])
+        })
+}
+
+/// MAC address that is neither broadcast nor all zeros, one separator throughout.
+pub(super) fn mac(value: &[u8]) -> bool {
+    let text = compact(value);
+    text.len() == 12
+        && text.iter().all(u8::is_ascii_hexdigit)
+        && super::numbers::same_separator(value)
+        && text.iter().any(|byte| Some(byte) != text.first())
+}
+
+/// A date of birth: day, month and year in any usual order, year from 1900 to 2029.
+pub(super) fn birth_date(value: &[u8]) -> bool {
+    let Some(all) = digits(value).filter(|digits| digits.len() == 8) else {
+        return false;
+    };
+    let century = |at: usize| matches!(pair(&all, at), 19 | 20);
+    match groups(value).as_slice() {
+        [4, 2, 2] => century(0) && is_date(pair(&all, 6), pair(&all, 4)),
+        [2, 2, 4] => {
+            century(4)
+                && (is_date(pair(&all, 0), pair(&all, 2)) || is_date(pair(&all, 2), pair(&all, 0)))
+        }
+        _ => false,
+    }
+}
+
+/// A 128-bit identifier as hex with hyphens, not nil and not one digit repeated.
+pub(super) fn uuid(value: &[u8]) -> bool {
+    let text = compact(value);
+    groups(value).as_slice() == [8, 4, 4, 4, 12]
+        && text.iter().all(u8::is_ascii_hexdigit)
+        && text.iter().any(|byte| Some(byte) != text.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_and_devices() {
+        assert!(mrz(b"L898902C36UTO7408122F1204159ZE184226B<<<<<10"));
+        assert!(!mrz(b"L898902C46UTO7408122F1204159ZE184226B<<<<<10"));
+        assert!(vin(b"1M8GDM9AXKP042788") && !vin(b"1M8GDM9A1KP042788"));
+        assert!(imei(b"35-209900-176148-1") && !imei(b"35-209900-176148-2"));
+        assert!(iccid(b"8901260852290847433") || iccid(b"89429000000000000000"));
+    }
+
+    #[test]
+    fn telephones() {
+        assert!(phone(b"+49 30 901820") && phone(b"+44 20 7946 0958") && phone(b"+1 212-736-5000"));
+        assert!(!phone(b"+1 111 111 1111") && !phone(b"+999"));
+        assert!(phone_nanp(b"(212) 736-5000") && !phone_nanp(b"(012) 736-5000"));
+    }
+
+    #[test]
+    fn addresses() {
+        assert!(public_ipv4(b"8.8.4.4") && !public_ipv4(b"10.0.0.1") && !public_ipv4(b"1.2.3.400"));
+        assert!(public_ipv6(b"2606:4700::1111") && !public_ipv6(b"2001:db8::1"));
+        assert!(mac(b"00:1b:63:84:45:e6") && !mac(b"00:00:00:00:00:00"));
+        assert!(birth_date(b"1984-02-29") && !birth_date(b"1984-13-41"));
+    }
+}
