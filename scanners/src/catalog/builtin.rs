@@ -14,6 +14,22 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../../signatures/messaging.yaml"),
     ),
     ("data.yaml", include_str!("../../signatures/data.yaml")),
+    (
+        "pii-global.yaml",
+        include_str!("../../signatures/pii-global.yaml"),
+    ),
+    (
+        "pii-americas.yaml",
+        include_str!("../../signatures/pii-americas.yaml"),
+    ),
+    (
+        "pii-europe.yaml",
+        include_str!("../../signatures/pii-europe.yaml"),
+    ),
+    (
+        "pii-asia.yaml",
+        include_str!("../../signatures/pii-asia.yaml"),
+    ),
 ];
 
 /// All of them as one catalog.
