@@ -34,7 +34,8 @@ impl ByteSet {
             "alnum" => ByteSet::ALNUM,
             "word" => ByteSet::ALNUM.with(b"_"),
             "token" => ByteSet::URL_SAFE,
-            "base64" => ByteSet::URL_SAFE.with(b"+/="),
+            "base64" => ByteSet::URL_SAFE.with(b"+/"),
+            "padded" => ByteSet::URL_SAFE.with(b"+/="),
             "number" => ByteSet::URL_SAFE.with(b"+."),
             _ => return None,
         })

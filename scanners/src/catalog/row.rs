@@ -38,7 +38,8 @@ pub struct SignatureSpec {
     pub open_ended: bool,
     /// Literals that stand inside every match, for a pattern that does not start with one.
     pub inner: Option<InnerSpec>,
-    /// What may not stand before: `none`, `digit`, `alnum`, `word`, `token`, `base64`, `number`.
+    /// What may not stand before: `none`, `digit`, `alnum`, `word`, `token`, `base64`,
+    /// `padded` (base64 and `=`), `number`.
     pub left: Option<String>,
     /// What may not stand after; as `left`.
     pub right: Option<String>,
@@ -230,16 +231,15 @@ impl SignatureSpec {
         if let Some(inner) = &self.inner {
             return inner_anchor(inner, pattern);
         }
+        let is_word = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
         match pattern.prefixes() {
-            Some(prefixes) if prefixes.iter().all(|prefix| prefix.len() >= 2) => {
+            Some(prefixes) if prefixes.iter().all(|prefix| prefix.len() >= 3) => {
                 Ok(Anchor::Prefix(prefixes))
             }
             _ if !self.keywords.is_empty() && !self.bare_only => Ok(Anchor::Keyword(first)),
-            _ if first
-                .iter()
-                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) =>
-            {
-                Ok(Anchor::Word)
+            _ if first.iter().all(is_word) => Ok(Anchor::Word),
+            Some(prefixes) if prefixes.iter().all(|prefix| prefix.len() >= 2) => {
+                Ok(Anchor::Prefix(prefixes))
             }
             _ => Err(
                 "pattern starts with nothing to find it by: give it a literal prefix of two \

@@ -9,8 +9,7 @@ use super::numbers::{compact, digits, groups, is_date, is_repeated, luhn, pair};
 /// check digits and one over all.
 pub(super) fn mrz(value: &[u8]) -> bool {
     let line = value
-        .rsplit(|byte| matches!(byte, b'\n' | b'\r'))
-        .next()
+        .get(value.len().saturating_sub(44)..)
         .unwrap_or_default();
     let holds = |from: usize, to: usize| {
         let expected = line.get(from..to).and_then(weights_731).map(|sum| sum % 10);
