@@ -4,9 +4,9 @@
 //! `mask_*` overwrites, same length, what the verdict wants overwritten. Trailers are judged by
 //! masks made beforehand, so [`clear_trailers`] does both.
 //!
-//! Each value is scanned alone and, so that a secret cut in two is seen, joined: the values of
-//! headers that carry free text, in order, and likewise the values of the query. Of a join only secrets that
-//! cross a border count; chance makes cards and phone numbers out of any two numbers.
+//! Each value is scanned alone and, so that a secret cut in two is seen, joined with its
+//! neighbours: the values of headers that carry free text, in order, and likewise the values of
+//! the query. Of a join only secrets that cross a border count; chance makes cards and phone numbers out of any two numbers.
 //!
 //! A finding in a header's *name* or in the method cannot be masked: `*` is a token byte but `[` is
 //! not, and a changed method is another request. Where the policy wants it overwritten, masking
@@ -335,11 +335,14 @@ fn carrier_of(name: &HeaderName) -> Carrier {
 }
 
 /// A piece of a join: whose it is, and which of the owner's values, or where it starts in the URL.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Origin<T> {
     owner: T,
     index: usize,
 }
+
+/// A piece of a join with its origin, or what stands between two joins.
+type Piece<'a, T> = (Option<Origin<T>>, &'a [u8]);
 
 /// A secret that was cut over several pieces.
 struct Split<T> {
@@ -360,7 +363,7 @@ fn split_fields(
     {
         for (index, value) in fields.map.get_all(name).iter().enumerate() {
             let owner = name.clone();
-            pieces.push((Origin { owner, index }, value.as_bytes()));
+            pieces.push((Some(Origin { owner, index }), value.as_bytes()));
         }
     }
     find_split(scanner, &pieces, Carrier::Header, |first| {
@@ -381,7 +384,7 @@ fn split_query(
     for parameter in query.split('&') {
         let value = parameter.split_once('=').map_or(parameter, |pair| pair.1);
         let index = start + parameter.len() - value.len();
-        pieces.push((Origin { owner: (), index }, value.as_bytes()));
+        pieces.push((Some(Origin { owner: (), index }), value.as_bytes()));
         start += parameter.len() + 1;
     }
     find_split(scanner, &pieces, Carrier::Url, |first| {
@@ -389,56 +392,85 @@ fn split_query(
     })
 }
 
-/// Scans the pieces joined; gives the secrets that cross a border. `place` says in which part the
-/// first piece of one stands, and where the piece starts there.
-fn find_split<T: Clone>(
+/// Scans neighbouring pieces joined; gives the secrets that cross a border. `place` says in which
+/// part the first piece of one stands, and where the piece starts there.
+fn find_split<T: Clone + PartialEq>(
     scanner: &Arc<Scanner>,
-    pieces: &[(Origin<T>, &[u8])],
+    pieces: &[Piece<'_, T>],
     carrier: Carrier,
     place: impl Fn(&Origin<T>) -> (Part, usize),
 ) -> Result<Vec<Split<T>>, ScanError> {
     if pieces.len() < 2 {
         return Ok(Vec::new());
     }
-    let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.1).copied().collect();
+    let lines = joined_lines(pieces);
+    let text: Vec<u8> = lines.iter().flat_map(|piece| piece.1).copied().collect();
     // The part is put right below, when it is known which piece a finding starts in.
     let anywhere = part(Side::Request, Place::Url);
-    let mut split = Vec::new();
-    for mut finding in scan(scanner, &joined, anywhere, carrier)? {
-        let ranges = ranges_in(pieces, &finding.span);
+    let mut split: Vec<Split<T>> = Vec::new();
+    let mut alone = Vec::new();
+    for mut finding in scan(scanner, &text, anywhere, carrier)? {
+        let Some(ranges) = ranges_in(&lines, &finding.span) else {
+            continue;
+        };
         let Some((first, range)) = ranges.first() else {
             continue;
         };
-        if ranges.len() < 2 || finding.signature.class != Class::Secret {
+        let beginning = (finding.signature.id.clone(), first.clone(), range.start);
+        if ranges.len() < 2 {
+            alone.push(beginning);
+            continue;
+        }
+        // A secret that is whole in its piece does not become another by what stands after it.
+        if finding.signature.class != Class::Secret || alone.contains(&beginning) {
             continue;
         }
         let (part, start) = place(first);
         finding.part = part;
         finding.span = (start + range.start) as u64..(start + range.end) as u64;
-        split.push(Split { finding, ranges });
+        // Several joins hold the same neighbours.
+        if !split.iter().any(|known| known.finding == finding) {
+            split.push(Split { finding, ranges });
+        }
     }
     Ok(split)
 }
 
-/// Which bytes of which pieces a span of their join covers.
+/// Each piece alone, then with its next neighbours, one join a line, then all of them in one. What
+/// follows the last part of a secret would else stand against it and hide its end.
+fn joined_lines<'a, T: Clone>(pieces: &[Piece<'a, T>]) -> Vec<Piece<'a, T>> {
+    let widths = NEIGHBOURS.filter(|width| *width < pieces.len());
+    let windows = widths.flat_map(|width| pieces.windows(width));
+    let mut lines = Vec::new();
+    for line in windows.chain([pieces]) {
+        lines.extend_from_slice(line);
+        lines.push((None, b"\n"));
+    }
+    lines
+}
+
+/// Which bytes of which pieces a span of their join covers; `None` if it leaves its line.
 fn ranges_in<T: Clone>(
-    pieces: &[(Origin<T>, &[u8])],
+    lines: &[Piece<'_, T>],
     span: &Range<u64>,
-) -> Vec<(Origin<T>, Range<usize>)> {
+) -> Option<Vec<(Origin<T>, Range<usize>)>> {
     let bound = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
     let (start, end) = (bound(span.start), bound(span.end));
     let mut offset = 0;
     let mut ranges = Vec::new();
-    for (origin, bytes) in pieces {
+    for (origin, bytes) in lines {
         let from = start.saturating_sub(offset).min(bytes.len());
         let to = end.saturating_sub(offset).min(bytes.len());
         if from < to {
-            ranges.push((origin.clone(), from..to));
+            ranges.push((origin.clone()?, from..to));
         }
         offset += bytes.len();
     }
-    ranges
+    Some(ranges)
 }
+
+/// How many neighbours make a line. With all in one, a head is scanned eight times over at most.
+const NEIGHBOURS: std::ops::RangeInclusive<usize> = 1..=3;
 
 /// Headers whose values clients and servers make by rule; they would only lend each other digits.
 static MACHINE_MADE: [HeaderName; 24] = [

@@ -135,7 +135,9 @@ fn every_value_of_a_repeated_header_is_scanned() {
 fn a_secret_cut_over_headers_is_found_and_masked_in_each() {
     let secret = token();
     for names in [["x-part", "x-part"], ["x-part-1", "x-part-2"]] {
-        let head = request("/", &[(names[0], &secret[..17]), (names[1], &secret[17..])]);
+        let parts = [(names[0], &secret[..17]), (names[1], &secret[17..])];
+        let around = [("x-before", "abc"), parts[0], parts[1], ("x-then", "def")];
+        let head = request("/", &around);
         assert_eq!(found_in(&head), [format!("request.header.{}", names[0])]);
         let head = masked(head);
         for name in names {
@@ -168,6 +170,13 @@ fn a_secret_cut_over_query_parameters_is_found_and_masked() {
         out,
         format!("/s?a={}&b={}&c={}&d=4", stars(9), stars(21), stars(10))
     );
+}
+
+#[test]
+fn a_whole_secret_is_not_found_again_with_its_neighbour() {
+    let secret = token();
+    let head = request("/", &[("x-a", &secret), ("x-b", "- more")]);
+    assert_eq!(scan_request(&scanner(), &head).unwrap().len(), 1);
 }
 
 #[test]
