@@ -30,10 +30,6 @@ impl Curl {
             "--write-out",
             "%{json}",
         ]);
-        command
-            .arg("--dump-header")
-            .arg(directory.path().join("head"));
-        command.arg("--output").arg(directory.path().join("body"));
         command.arg("--cacert").arg(ca).arg(url);
         Self { command, directory }
     }
@@ -73,6 +69,11 @@ impl Curl {
 
     /// Runs it to its end.
     pub fn run(mut self) -> Fetched {
+        self.command
+            .arg("--dump-header")
+            .arg(self.directory.path().join("head"))
+            .arg("--output")
+            .arg(self.directory.path().join("body"));
         let output = self
             .command
             .stdin(Stdio::null())
@@ -98,8 +99,7 @@ impl Curl {
 
     /// Starts it, to be read from while it runs: its stdout is the body, unbuffered.
     pub fn start(mut self) -> Child {
-        self.command
-            .args(["--no-buffer", "--output", "-", "--write-out", ""]);
+        self.command.args(["--no-buffer", "--write-out", ""]);
         self.command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -31,9 +31,13 @@ fn binary() -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--package", "egret", "--bin", "egret"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
+        .output()
         .expect("cargo runs");
-    assert!(built.success(), "the egret command does not build");
+    let complaint = String::from_utf8_lossy(&built.stderr);
+    assert!(
+        built.status.success(),
+        "the egret command does not build: {complaint}"
+    );
     // Test binaries stand in `target/debug/deps`, the command one above.
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().join("egret")
