@@ -1,0 +1,309 @@
+//! Kill, tear, fill and steal the log: what was acknowledged is in it, and the chain goes on.
+//!
+//! The process that is killed or starved is this test binary itself, started again for the one
+//! test `victim`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use egret_audit::{AuditError, Durability, Log, OpenError, Record, verify};
+use support::{append, draft, time, write_log, writer};
+
+const LOG: &str = "EGRET_TEST_AUDIT_LOG";
+
+/// Appends under load for ever and reports each answer as a line on its standard output.
+#[test]
+#[ignore = "the process that the other tests kill"]
+fn victim() {
+    let path = std::env::var_os(LOG).expect("started by another test");
+    let writer = writer(Path::new(&path));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let answer = append(&writer, draft());
+                    let word =
+                        answer.map_or_else(|_| "error".to_owned(), |seq| format!("ok {seq}"));
+                    // One write: lines of four threads must not mix.
+                    std::io::stdout()
+                        .lock()
+                        .write_all(format!("{word}\n").as_bytes())
+                        .unwrap();
+                    if word == "error" {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                }
+            });
+        }
+    });
+}
+
+struct Victim {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Victim {
+    /// Starts it, with a shell's preparation before.
+    fn start(path: &Path, preparation: &str) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let script = format!(
+            "{preparation} exec \"$0\" --exact victim --ignored --nocapture --test-threads 1"
+        );
+        let mut child = Command::new("sh")
+            .args(["-c", &script])
+            .arg(program)
+            .env(LOG, path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, answers }
+    }
+
+    /// The next answer: `Some(Some(seq))`, `Some(None)` for an error, `None` at the end.
+    fn answer(&mut self) -> Option<Option<u64>> {
+        loop {
+            let mut line = String::new();
+            if self.answers.read_line(&mut line).unwrap() == 0 || !line.ends_with('\n') {
+                return None;
+            }
+            // The harness writes lines of its own.
+            if let Some((_, seq)) = line.trim().split_once("ok ") {
+                return Some(seq.parse().ok());
+            }
+            if line.trim() == "error" {
+                return Some(None);
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn records(path: &Path) -> Vec<Record> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| Record::parse(line).unwrap())
+        .collect()
+}
+
+fn check(path: &Path) -> u64 {
+    verify(BufReader::new(std::fs::File::open(path).unwrap()))
+        .unwrap()
+        .records
+}
+
+#[test]
+fn kill_9_under_load_loses_no_acknowledged_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let mut highest = 0;
+    for round in 1..=5u64 {
+        let mut victim = Victim::start(&path, "");
+        for _ in 0..200 * round {
+            highest = highest.max(victim.answer().flatten().expect("the log can be written"));
+        }
+        victim.kill();
+        while let Some(Some(seq)) = victim.answer() {
+            highest = highest.max(seq);
+        }
+        // Reopening verifies the whole chain and repairs a torn end.
+        let last = Log::open(&path, Durability::Synced, time())
+            .unwrap()
+            .last()
+            .0;
+        assert!(
+            last >= highest,
+            "round {round}: {highest} was acknowledged, {last} is there"
+        );
+        assert_eq!(check(&path), last);
+    }
+}
+
+#[test]
+fn a_torn_end_is_cut_off_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    write_log(&path, 3);
+    let whole = std::fs::read(&path).unwrap();
+    let second = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for keep in [second + 1, second + 100, whole.len() - 1] {
+        std::fs::write(&path, &whole[..keep]).unwrap();
+        let log = Log::open(&path, Durability::Written, time()).unwrap();
+        drop(log);
+        let found = records(&path);
+        let repair = found.last().unwrap();
+        assert_eq!(repair.event, "repair");
+        assert_eq!(check(&path), found.len() as u64);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\"repair\":{\"discarded_bytes\":"), "{text}");
+    }
+}
+
+#[test]
+fn zeros_after_a_loss_of_power_are_a_torn_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    write_log(&path, 2);
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap();
+    file.write_all(&[0; 4096]).unwrap();
+    drop(file);
+    drop(Log::open(&path, Durability::Written, time()).unwrap());
+    assert_eq!(records(&path).last().unwrap().event, "repair");
+    assert_eq!(check(&path), 3);
+}
+
+#[test]
+fn a_broken_chain_is_not_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    write_log(&path, 3);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("deny", "DENY", 1)).unwrap();
+    let error = Log::open(&path, Durability::Written, time()).unwrap_err();
+    assert!(matches!(error, OpenError::Broken(_)), "{error}");
+    assert!(error.to_string().contains("line 1"), "{error}");
+}
+
+#[test]
+fn a_log_has_one_writer_and_is_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let first = Log::open(&path, Durability::Written, time()).unwrap();
+    let second = Log::open(&path, Durability::Written, time()).unwrap_err();
+    assert!(matches!(second, OpenError::Locked), "{second}");
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    drop(first);
+    Log::open(&path, Durability::Written, time()).unwrap();
+}
+
+#[test]
+fn a_full_disk_refuses_every_record_and_resumes_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    // A limit on the size of files is a full disk that can be emptied from outside.
+    let mut victim = Victim::start(&path, "trap '' XFSZ; ulimit -S -f 64;");
+    let mut highest = 0;
+    while let Some(seq) = victim.answer().expect("the victim lives") {
+        highest = highest.max(seq);
+    }
+    let while_full = std::fs::metadata(&path).unwrap().size();
+    let pid = victim.child.id().to_string();
+    let freed = Command::new("prlimit")
+        .args(["--pid", &pid, "--fsize=unlimited:"])
+        .status();
+    assert!(freed.expect("prlimit (util-linux) is installed").success());
+    let since = Instant::now();
+    let resumed = loop {
+        match victim.answer().expect("the victim lives") {
+            Some(seq) if seq > highest + 1 => break seq,
+            Some(seq) => highest = highest.max(seq),
+            None => {}
+        }
+    };
+    assert!(
+        since.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        since.elapsed()
+    );
+    victim.kill();
+    assert!(while_full > 0 && resumed > highest);
+    drop(Log::open(&path, Durability::Written, time()).unwrap());
+    let gaps: Vec<_> = records(&path)
+        .into_iter()
+        .filter(|record| record.event == "gap")
+        .collect();
+    assert_eq!(gaps.len(), 1);
+    assert!(check(&path) >= resumed);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let gap = text
+        .lines()
+        .find(|line| line.contains("\"event\":\"gap\""))
+        .unwrap();
+    assert!(
+        gap.contains("\"refused\":") && !gap.contains("\"refused\":0"),
+        "{gap}"
+    );
+}
+
+#[test]
+fn a_device_that_is_always_full_answers_at_once() {
+    let writer = writer(Path::new("/dev/full"));
+    let started = Instant::now();
+    for _ in 0..100 {
+        let error = append(&writer, draft()).unwrap_err();
+        assert!(matches!(error, AuditError::Unavailable(_)), "{error}");
+        assert!(!writer.is_available());
+    }
+    assert!(started.elapsed() < Duration::from_secs(1));
+    writer.close();
+    assert!(matches!(
+        append(&writer, draft()),
+        Err(AuditError::Unavailable(_) | AuditError::Closed)
+    ));
+}
+
+#[test]
+fn a_log_that_was_removed_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let writer = writer(&path);
+    append(&writer, draft()).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let refused = append(&writer, draft()).unwrap_err();
+    assert_eq!(
+        refused,
+        AuditError::Unavailable(std::io::ErrorKind::NotFound)
+    );
+    let since = Instant::now();
+    while append(&writer, draft()).is_err() {
+        assert!(since.elapsed() < Duration::from_secs(5));
+        std::thread::yield_now();
+    }
+    writer.close();
+    assert_eq!(records(&path)[0].event, "gap");
+    assert_eq!(check(&path), 2);
+}
+
+#[test]
+fn closing_writes_what_was_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let writer = writer(&path);
+    let (tell, told) = std::sync::mpsc::channel();
+    for _ in 0..2_000 {
+        let tell = tell.clone();
+        writer.append(draft(), Box::new(move |answer| tell.send(answer).unwrap()));
+    }
+    writer.close();
+    drop(tell);
+    let answers: Vec<_> = told.iter().collect();
+    assert_eq!(answers.len(), 2_000);
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(check(&path), 2_000);
+    append(&writer, draft()).unwrap_err();
+}
