@@ -59,6 +59,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(crate::run::Arguments),
+    Exec(crate::exec::Arguments),
     Iptables(crate::iptables::Arguments),
     Demo(crate::demo::Arguments),
     Scan(crate::scan::Arguments),
@@ -66,4 +67,7 @@ pub(crate) enum Command {
     Ca(crate::ca::Arguments),
     Audit(crate::audit::Arguments),
     Signatures(crate::signatures::Arguments),
+    /// The inner half of `egret exec`: Egret starts itself with it, nobody else should.
+    #[command(name = "cage-stage", hide = true)]
+    Cage(crate::cage::StageArguments),
 }

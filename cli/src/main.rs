@@ -6,8 +6,10 @@
 mod args;
 mod audit;
 mod ca;
+mod cage;
 mod config;
 mod demo;
+mod exec;
 mod harden;
 mod iptables;
 mod logging;
@@ -40,6 +42,8 @@ fn dispatch(line: &CommandLine) -> anyhow::Result<ExitCode> {
     let options = &line.options;
     match &line.command {
         Command::Run(arguments) => run::run(options, arguments),
+        Command::Exec(arguments) => exec::run(options, arguments),
+        Command::Cage(arguments) => cage::inside(arguments),
         Command::Iptables(arguments) => iptables::run(options, arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Scan(arguments) => scan::run(options, arguments),
