@@ -1,0 +1,400 @@
+//! A proxy, an origin and a client in one process, on real sockets of the loopback.
+//!
+//! The origin counts what it accepts and what it parses, and for each request it parses it looks into
+//! the audit log: the decision must be there already.
+
+#![allow(dead_code, reason = "each test file uses its part of the rig")]
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use egret_certs::Authority;
+use egret_proxy::{Config, Listen, Listeners, Pinned, Proxy, Running};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
+
+/// The names the origin has a certificate for.
+pub const ALLOWED: &str = "allowed.test";
+/// Allowed too, at the same origin.
+pub const SECOND: &str = "second.test";
+/// Allowed by the policy, but the origin's certificate is for another name.
+pub const FORGED: &str = "forged.test";
+/// Not in the policy.
+pub const DENIED: &str = "denied.test";
+
+pub const POLICY: &str = "version: 1
+default: deny
+rules:
+  - name: tests
+    hosts: [allowed.test, second.test, forged.test, 127.0.0.1, localhost]
+    cidrs: [127.0.0.0/8]
+    ports: [443, 80, PROXY]
+    action: allow
+  - name: tunnels
+    hosts: [tunnel.test]
+    cidrs: [127.0.0.0/8]
+    action: tunnel
+";
+
+/// What the origin saw.
+#[derive(Default)]
+pub struct Seen {
+    pub accepted: AtomicUsize,
+    pub requests: Mutex<Vec<String>>,
+    pub undecided: AtomicUsize,
+}
+
+pub struct Rig {
+    pub running: Running,
+    pub seen: Arc<Seen>,
+    pub folder: tempfile::TempDir,
+    pub roots: RootCertStore,
+}
+
+impl Rig {
+    pub async fn start() -> Rig {
+        Rig::with(|_| ()).await
+    }
+
+    /// A rig whose configuration is changed before the start.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Rig {
+        let folder = tempfile::tempdir().unwrap();
+        let seen = Arc::new(Seen::default());
+        let log = folder.path().join("audit.jsonl");
+        let (secure, plain, origin_ca) = origin(Arc::clone(&seen), log).await;
+        let ca_file = folder.path().join("origin.pem");
+        std::fs::write(&ca_file, origin_ca).unwrap();
+        let mut config = Config::with_state_dir(folder.path().to_path_buf());
+        let any = Some("127.0.0.1:0".parse().unwrap());
+        config.listen = Listen {
+            proxy: any,
+            transparent: None,
+            dns: None,
+            admin: any,
+        };
+        config.policy = folder.path().join("policy.yaml");
+        config.upstream.extra_roots = vec![ca_file];
+        config.upstream.connect_timeout = Duration::from_secs(5);
+        for name in [ALLOWED, SECOND, FORGED, DENIED, "tunnel.test"] {
+            config.upstream.resolve.insert(name.into(), pinned(secure));
+        }
+        config
+            .upstream
+            .resolve
+            .insert("plain.test".into(), pinned(plain));
+        config.limits.timeouts.drain = Duration::from_millis(300);
+        change(&mut config);
+        let listeners = Listeners::bind(&config.listen).unwrap();
+        let own = listeners
+            .proxy
+            .first()
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        std::fs::write(&config.policy, POLICY.replace("PROXY", &own.to_string())).unwrap();
+        let running = Proxy::start(config, listeners).await.unwrap();
+        let pem = std::fs::read(folder.path().join("ca.pem")).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(&pem).unwrap())
+            .unwrap();
+        Rig {
+            running,
+            seen,
+            folder,
+            roots,
+        }
+    }
+
+    pub fn proxy(&self) -> std::net::SocketAddr {
+        *self.running.addresses().proxy.first().unwrap()
+    }
+
+    /// Sends bytes to the proxy and reads until it closes, or 5 s.
+    pub async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.proxy()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer));
+        let _ = read.await.expect("the proxy closes");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// A socket after CONNECT was answered 200.
+    pub async fn connected(&self, target: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.proxy()).await.unwrap();
+        let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+        assert!(
+            answer.starts_with(b"HTTP/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+        stream
+    }
+
+    /// TLS through a tunnel, as curl would.
+    pub async fn secured(&self, target: &str, sni: &str, alpn: &[&str]) -> TlsStream<TcpStream> {
+        let stream = self.connected(target).await;
+        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots.clone())
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let name = ServerName::try_from(sni.to_owned()).unwrap();
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .unwrap()
+    }
+
+    /// Ends the proxy and gives its records.
+    pub async fn records(self) -> Vec<serde_json::Value> {
+        self.running.shutdown().await;
+        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    pub fn parsed(&self) -> Vec<String> {
+        self.seen.requests.lock().unwrap().clone()
+    }
+}
+
+/// An HTTP/1 request on a fresh connection: status and body.
+pub async fn http1(
+    stream: TlsStream<TcpStream>,
+    requests: Vec<Request<Full<Bytes>>>,
+) -> Vec<(StatusCode, String)> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let driver = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for request in requests {
+        sender.ready().await.unwrap();
+        answers.push(read(sender.send_request(request).await.unwrap()).await);
+    }
+    driver.abort();
+    answers
+}
+
+/// HTTP/2 requests on a fresh connection, one after the other.
+pub async fn http2(
+    stream: TlsStream<TcpStream>,
+    requests: Vec<Request<Full<Bytes>>>,
+) -> Vec<(StatusCode, String)> {
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    let driver = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for request in requests {
+        sender.ready().await.unwrap();
+        answers.push(read(sender.send_request(request).await.unwrap()).await);
+    }
+    driver.abort();
+    answers
+}
+
+async fn read(response: Response<Incoming>) -> (StatusCode, String) {
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// A request in origin form with a `Host`.
+pub fn get(host: &str, path: &str) -> Request<Full<Bytes>> {
+    Request::get(path)
+        .header("host", host)
+        .body(Full::default())
+        .unwrap()
+}
+
+/// A request with scheme and authority, for HTTP/2.
+pub fn get2(authority: &str, path: &str) -> Request<Full<Bytes>> {
+    Request::get(format!("https://{authority}{path}"))
+        .body(Full::default())
+        .unwrap()
+}
+
+/// `event verdict code` of each record.
+pub fn briefly(records: &[serde_json::Value]) -> Vec<String> {
+    let word = |record: &serde_json::Value, key: &str| {
+        record
+            .get(key)
+            .and_then(|value| value.as_str())
+            .unwrap_or("-")
+            .to_owned()
+    };
+    let line = |record| {
+        format!(
+            "{} {} {}",
+            word(record, "event"),
+            word(record, "verdict"),
+            word(record, "code")
+        )
+    };
+    records.iter().map(line).collect()
+}
+
+fn pinned(port: u16) -> Pinned {
+    Pinned {
+        ip: "127.0.0.1".parse().unwrap(),
+        port: Some(port),
+    }
+}
+
+/// Starts the origin: its TLS port, its plain port, its CA.
+async fn origin(seen: Arc<Seen>, log: PathBuf) -> (u16, u16, String) {
+    let now = SystemTime::now();
+    let authority = Authority::generate(now, [7; 16]).unwrap();
+    let resolver = Arc::new(ByName {
+        allowed: key(&authority, ALLOWED, now),
+        second: key(&authority, SECOND, now),
+    });
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let secure = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ports = (
+        secure.local_addr().unwrap().port(),
+        plain.local_addr().unwrap().port(),
+    );
+    let (seen2, log2) = (Arc::clone(&seen), log.clone());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = secure.accept().await.unwrap();
+            seen.accepted.fetch_add(1, Ordering::SeqCst);
+            let (acceptor, seen, log) = (acceptor.clone(), Arc::clone(&seen), log.clone());
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                converse(stream, http2, seen, log).await;
+            });
+        }
+    });
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = plain.accept().await.unwrap();
+            seen2.accepted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(converse(stream, false, Arc::clone(&seen2), log2.clone()));
+        }
+    });
+    (ports.0, ports.1, authority.cert_pem())
+}
+
+async fn converse<S>(stream: S, http2: bool, seen: Arc<Seen>, log: PathBuf)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(request, Arc::clone(&seen), log.clone()));
+    let io = TokioIo::new(stream);
+    // A reset by the other side is part of many tests.
+    let _ = if http2 {
+        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(io, service)
+            .await
+    } else {
+        hyper::server::conn::http1::Builder::new()
+            .serve_connection(io, service)
+            .await
+    };
+}
+
+/// `/hang` never answers, `/break` breaks off without an answer, anything else says what it got.
+async fn answer(
+    request: Request<Incoming>,
+    seen: Arc<Seen>,
+    log: PathBuf,
+) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    let path = request.uri().path().to_owned();
+    let count = {
+        let mut requests = seen.requests.lock().unwrap();
+        requests.push(path.clone());
+        requests.len()
+    };
+    let records = std::fs::read_to_string(&log).unwrap_or_default();
+    let allowed = records.lines().filter(|line| {
+        line.contains(r#""event":"decision""#) && !line.contains(r#""verdict":"deny""#)
+    });
+    if allowed.count() < count {
+        seen.undecided.fetch_add(1, Ordering::SeqCst);
+    }
+    match path.as_str() {
+        "/hang" => std::future::pending::<Infallible>().await.into_answer(),
+        "/break" => Err(std::io::ErrorKind::ConnectionReset.into()),
+        _ => {
+            let body = request.into_body().collect().await;
+            let length = body
+                .map_err(|_| std::io::ErrorKind::UnexpectedEof)?
+                .to_bytes()
+                .len();
+            Ok(Response::new(Full::from(format!("{path} {length}"))))
+        }
+    }
+}
+
+trait IntoAnswer {
+    fn into_answer(self) -> Result<Response<Full<Bytes>>, std::io::Error>;
+}
+
+impl IntoAnswer for Infallible {
+    fn into_answer(self) -> Result<Response<Full<Bytes>>, std::io::Error> {
+        match self {}
+    }
+}
+
+/// The origin's certificates, by SNI; `forged.test` gets the wrong one.
+#[derive(Debug)]
+struct ByName {
+    allowed: Arc<rustls::sign::CertifiedKey>,
+    second: Arc<rustls::sign::CertifiedKey>,
+}
+
+impl rustls::server::ResolvesServerCert for ByName {
+    fn resolve(
+        &self,
+        hello: rustls::server::ClientHello<'_>,
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        match hello.server_name() {
+            Some(SECOND) => Some(Arc::clone(&self.second)),
+            _ => Some(Arc::clone(&self.allowed)),
+        }
+    }
+}
+
+fn key(authority: &Authority, name: &str, now: SystemTime) -> Arc<rustls::sign::CertifiedKey> {
+    let leaf = authority.mint(name, now, [name.len() as u8; 16]).unwrap();
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&leaf.key).unwrap();
+    Arc::new(rustls::sign::CertifiedKey::new(leaf.chain, key))
+}
