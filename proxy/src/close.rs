@@ -24,8 +24,11 @@ impl Drop for OpenExchange {
             Stage::Refused => {}
             Stage::Undecided => ledger.note(books.draft.clone()),
             Stage::Forwarded => {
+                let unanswered = books.outcome.status.is_none();
+                let failure = unanswered.then(|| self.flow.shared.departure());
                 let outcome = Outcome {
                     duration: self.started.elapsed(),
+                    failure: books.outcome.failure.or(failure),
                     ..books.outcome
                 };
                 ledger.note(books.draft.clone().ended(outcome));

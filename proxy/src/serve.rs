@@ -52,6 +52,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Why an exchange was dropped before it was answered.
+    pub(crate) fn departure(&self) -> Failure {
+        let (fault, reason) = match *self.phase.borrow() {
+            Phase::Stopping => (Fault::Egret, "cut off by the shutdown"),
+            _ => (Fault::Client, "the client went away"),
+        };
+        Failure { fault, reason }
+    }
+
     /// What must hold for traffic to be welcome, by name.
     pub(crate) fn conditions(&self) -> Vec<(&'static str, bool)> {
         vec![

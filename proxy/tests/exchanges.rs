@@ -241,8 +241,12 @@ async fn a_client_that_goes_away_closes_the_books() {
     let mut stream = rig
         .secured("allowed.test:443", ALLOWED, &["http/1.1"])
         .await;
-    let half = b"POST /half HTTP/1.1\r\nHost: allowed.test\r\nContent-Length: 9\r\n\r\nhalf";
+    let half = b"POST /half HTTP/1.1\r\nHost: allowed.test\r\nContent-Length: 9\r\n\
+        Expect: 100-continue\r\n\r\n";
     stream.write_all(half).await.unwrap();
+    let mut go_on = [0; 12];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100");
     drop(stream);
     let records = briefly(&rig.records().await);
     let mut sorted = records.clone();

@@ -124,14 +124,16 @@ impl Rig {
         *self.running.addresses().proxy.first().unwrap()
     }
 
-    /// Sends bytes to the proxy and reads until it closes, or 5 s.
+    /// Sends bytes to the proxy and reads one answer, or until it closes.
     pub async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.proxy()).await.unwrap();
         stream.write_all(bytes).await.unwrap();
-        stream.shutdown().await.unwrap();
         let mut answer = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer));
-        let _ = read.await.expect("the proxy closes");
+        let whole = async {
+            while !is_whole(&answer) && stream.read_buf(&mut answer).await.unwrap_or(0) > 0 {}
+        };
+        let read = tokio::time::timeout(Duration::from_secs(5), whole).await;
+        read.expect("the proxy answers or closes");
         String::from_utf8_lossy(&answer).into_owned()
     }
 
@@ -180,6 +182,18 @@ impl Rig {
     pub fn parsed(&self) -> Vec<String> {
         self.seen.requests.lock().unwrap().clone()
     }
+}
+
+/// Whether a head and as many bytes as it declares are there.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let declared = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    declared.is_some_and(|declared| body.len() >= declared.parse().unwrap())
 }
 
 /// An HTTP/1 request on a fresh connection: status and body.
