@@ -1,22 +1,63 @@
 //! One text and everything that is looked for in it: its own search, and its decoded views, which
 //! are layers again.
 
+use crate::ByteSet;
 use crate::ScanError;
 use crate::confirm::Swallow;
+use crate::fold::fold;
+use crate::runs::{RunKind, RunStart, RunState};
 use crate::scanner::Scanner;
 use crate::search::{Found, Search};
 use crate::text::{LEFT_CONTEXT, Text};
 use crate::units::{self, Unit, UnitFn};
-use crate::view::{Open, View};
+use crate::view::{Decoder, Open, View};
 
 /// How deep encodings may be nested.
 const DEPTH_MAX: u8 = 3;
 
 /// The encodings that replace single characters.
-const ENCODINGS: [Encoding; 1] = [Encoding {
-    announces: b'\\',
-    unit: units::escape,
-}];
+const ENCODINGS: [Encoding; 7] = [
+    Encoding {
+        announces: ByteSet::EMPTY.with(b"\\"),
+        unit: units::escape,
+    },
+    Encoding {
+        announces: ByteSet::EMPTY.with(b"%"),
+        unit: units::percent,
+    },
+    Encoding {
+        announces: ByteSet::EMPTY.with(b"&"),
+        unit: units::reference,
+    },
+    Encoding {
+        announces: ByteSet::EMPTY.with(b"="),
+        unit: units::quoted_printable,
+    },
+    Encoding {
+        announces: ByteSet::EMPTY.with(b"\0"),
+        unit: units::wide,
+    },
+    Encoding {
+        announces: ByteSet::EMPTY.with(b"+"),
+        unit: units::utf7,
+    },
+    Encoding {
+        announces: ByteSet::EMPTY.range(0xC2, 0xF0),
+        unit: fold,
+    },
+];
+
+/// The encodings of whole runs.
+const RUNS: [RunKind; 8] = [
+    RunKind::Base64(0),
+    RunKind::Base64(1),
+    RunKind::Base64(2),
+    RunKind::Base64(3),
+    RunKind::Base32,
+    RunKind::Hex(0),
+    RunKind::Hex(1),
+    RunKind::HexPairs,
+];
 
 /// One text being scanned.
 pub(crate) struct Layer {
@@ -24,15 +65,17 @@ pub(crate) struct Layer {
     base: u64,
     depth: u8,
     search: Search,
-    /// One for each encoding, none where no deeper view may be opened.
-    watches: Vec<Watch>,
+    /// One for each of [`ENCODINGS`], none where no deeper view may be opened.
+    units: Vec<Watch>,
+    /// One for each of [`RUNS`].
+    runs: Vec<Watch>,
 }
 
 /// The lookout for one encoding.
 struct Watch {
     /// The view, while there is one.
     view: Option<Box<View>>,
-    /// The next position at which to look for an encoded character, while there is none.
+    /// The next position at which to look for something encoded, while there is none.
     from: u64,
     /// Where the next view may start at the earliest: after what the last one decoded.
     earliest: u64,
@@ -47,29 +90,47 @@ impl Watch {
         }
     }
 
-    /// Advances the view, and closes it when it has nothing more to say.
+    /// Advances the view, and closes it when it has nothing more to say (then true).
     fn advance(
         &mut self,
         scanner: &Scanner,
         text: &Text<'_>,
         found: &mut Vec<Found>,
-    ) -> Result<(), ScanError> {
-        if let Some(view) = &mut self.view
-            && view.advance(scanner, text, found)?
-        {
+    ) -> Result<bool, ScanError> {
+        let Some(view) = &mut self.view else {
+            return Ok(false);
+        };
+        let closed = view.advance(scanner, text, found)?;
+        if closed {
             self.earliest = view.quiet_since;
             self.from = view.fed;
             self.view = None;
         }
-        Ok(())
+        Ok(closed)
     }
 
-    /// Up to where it is known what is encoded.
-    fn known(&self) -> u64 {
-        if self.view.is_some() {
-            u64::MAX
-        } else {
-            self.from
+    /// Opens and advances the views of a run encoding as far as the text is at hand.
+    fn advance_runs(
+        &mut self,
+        kind: RunKind,
+        depth: u8,
+        (scanner, text): (&Scanner, &Text<'_>),
+        found: &mut Vec<Found>,
+    ) -> Result<(), ScanError> {
+        loop {
+            if self.view.is_some() && !self.advance(scanner, text, found)? {
+                return Ok(());
+            }
+            match kind.find(text, self.from) {
+                RunStart::NotBefore(position) => {
+                    self.from = position.max(self.from);
+                    return Ok(());
+                }
+                RunStart::At(start) => {
+                    let decoder = Decoder::Run(kind, RunState::default());
+                    self.view = Some(Box::new(View::new(decoder, start, start, depth + 1)));
+                }
+            }
         }
     }
 
@@ -80,8 +141,8 @@ impl Watch {
 
 /// An encoding that replaces single characters.
 struct Encoding {
-    /// The byte every encoded character starts with.
-    announces: u8,
+    /// The bytes an encoded character can start with.
+    announces: ByteSet,
     unit: UnitFn,
 }
 
@@ -95,7 +156,11 @@ enum Trigger {
 
 impl Encoding {
     fn find(&self, text: &Text<'_>, mut from: u64) -> Trigger {
-        while let Some(offset) = memchr::memchr(self.announces, text.from(from)) {
+        while let Some(offset) = text
+            .from(from)
+            .iter()
+            .position(|byte| self.announces.contains(*byte))
+        {
             let position = from + offset as u64;
             match (self.unit)(text.from(position), text.ended) {
                 Unit::Encoded { opens: true, .. } => return Trigger::At(position),
@@ -108,40 +173,77 @@ impl Encoding {
     }
 }
 
-/// The first place at which a view is to be opened, and of which encoding.
-fn next_trigger(watches: &mut [Watch], text: &Text<'_>) -> Option<(usize, u64)> {
-    let mut first = None;
-    for (kind, (watch, encoding)) in watches.iter_mut().zip(&ENCODINGS).enumerate() {
-        if watch.view.is_some() {
-            continue;
-        }
-        match encoding.find(text, watch.from) {
-            Trigger::NotBefore(position) => watch.from = position,
-            Trigger::At(position) => {
-                watch.from = position;
-                if first.is_none_or(|(_, earlier)| position < earlier) {
-                    first = Some((kind, position));
-                }
+/// What is known of the characters encoded in a text.
+struct Outlook {
+    /// The first place at which a view is to be opened, and of which encoding.
+    trigger: Option<(usize, u64)>,
+    /// Everything before this position stands for itself, or is in a view.
+    until: u64,
+}
+
+/// Looks for the next encoded character of any kind that has no view yet.
+///
+/// Whether a character is encoded may depend on the next encoded one: in `\u00=37`, what follows
+/// `\u00` is known only once `=37` is read. So before that place nothing counts as known that was
+/// told by bytes from there on.
+fn look_out(watches: &mut [Watch], text: &Text<'_>) -> Outlook {
+    let mut outlook = Outlook {
+        trigger: None,
+        until: text.end(),
+    };
+    let mut kinds = watches.iter_mut().zip(&ENCODINGS).enumerate();
+    kinds
+        .by_ref()
+        .filter(|(_, (watch, _))| watch.view.is_none())
+        .for_each(|(kind, pair)| {
+            let (watch, encoding) = pair;
+            let (position, trigger) = match encoding.find(text, watch.from) {
+                Trigger::NotBefore(position) => (position, None),
+                Trigger::At(position) => (position, Some((kind, position))),
+            };
+            watch.from = position;
+            if position < outlook.until {
+                outlook = Outlook {
+                    trigger,
+                    until: position,
+                };
             }
+        });
+    loop {
+        let known = text.until(outlook.until);
+        let near = outlook.until.saturating_sub(units::LONGEST);
+        let undecided = watches
+            .iter()
+            .zip(&ENCODINGS)
+            .filter_map(|(watch, encoding)| {
+                let from = near.max(watch.earliest);
+                match encoding.find(&known, from) {
+                    Trigger::NotBefore(position) if watch.view.is_none() => Some(position),
+                    Trigger::NotBefore(_) | Trigger::At(_) => None,
+                }
+            });
+        match undecided.min() {
+            Some(position) if position < outlook.until => outlook.until = position,
+            _ => return outlook,
         }
     }
-    first
 }
 
 impl Layer {
     /// A text whose first byte is at position `base`.
     pub(crate) fn new(base: u64, depth: u8) -> Layer {
-        let deeper = if depth < DEPTH_MAX {
-            ENCODINGS.len()
-        } else {
-            0
-        };
+        let deeper = |count| if depth < DEPTH_MAX { count } else { 0 };
         Layer {
             window: Vec::new(),
             base,
             depth,
             search: Search::starting_at(base),
-            watches: (0..deeper).map(|_| Watch::starting_at(base)).collect(),
+            units: (0..deeper(ENCODINGS.len()))
+                .map(|_| Watch::starting_at(base))
+                .collect(),
+            runs: (0..deeper(RUNS.len()))
+                .map(|_| Watch::starting_at(base))
+                .collect(),
         }
     }
 
@@ -178,8 +280,8 @@ impl Layer {
     /// Scans what was pushed.
     ///
     /// The search runs up to each encoded character before its view is opened, so that the view
-    /// can take over what is under way there. It does not run past bytes that may turn out to be
-    /// an encoded character: they would end candidates that belong to the view.
+    /// can take over what is under way there. Nothing runs past bytes that may turn out to be an
+    /// encoded character: they would end candidates that belong to the view.
     pub(crate) fn advance(
         &mut self,
         scanner: &Scanner,
@@ -191,41 +293,53 @@ impl Layer {
             base,
             depth,
             search,
-            watches,
+            units,
+            runs,
         } = self;
         let text = Text {
             bytes: window,
             base: *base,
             ended,
         };
-        for watch in watches.iter_mut() {
-            watch.advance(scanner, &text, found)?;
-        }
-        while let Some((kind, trigger)) = next_trigger(watches, &text) {
-            search.advance(scanner, &text.until(trigger), found);
-            let (Some(watch), Some(encoding)) = (watches.get_mut(kind), ENCODINGS.get(kind)) else {
-                break;
+        loop {
+            let Outlook { trigger, until } = look_out(units, &text);
+            let until_there = text.until(until);
+            let mut closed = false;
+            for watch in units.iter_mut() {
+                closed |= watch.advance(scanner, &until_there, found)?;
+            }
+            if closed {
+                continue;
+            }
+            for (watch, kind) in runs.iter_mut().zip(RUNS) {
+                watch.advance_runs(kind, *depth, (scanner, &until_there), found)?;
+            }
+            search.advance(scanner, &until_there, found);
+            let Some((kind, trigger)) = trigger else {
+                return Ok(());
             };
-            let earliest = trigger.saturating_sub(LEFT_CONTEXT as u64);
-            let start = earliest
-                .min(search.hold(trigger))
+            let (Some(watch), Some(encoding)) = (units.get_mut(kind), ENCODINGS.get(kind)) else {
+                return Ok(());
+            };
+            let before = until.min(trigger.saturating_sub(LEFT_CONTEXT as u64 / 2));
+            let start = before
+                .min(search.hold(until))
                 .max(watch.earliest)
                 .max(*base);
-            let mut view = View::new(encoding.unit, trigger, start, *depth + 1);
+            let mut view = View::new(Decoder::Units(encoding.unit), trigger, start, *depth + 1);
             view.take_over(scanner, &text.until(trigger), search.swallows(), found)?;
             watch.view = Some(Box::new(view));
-            watch.advance(scanner, &text, found)?;
         }
-        let known = watches.iter().map(Watch::known).fold(text.end(), u64::min);
-        search.advance(scanner, &text.until(known), found);
-        Ok(())
+    }
+
+    fn watches(&self) -> impl Iterator<Item = &Watch> {
+        self.units.iter().chain(&self.runs)
     }
 
     /// The first position that may still belong to a match not handed out.
     pub(crate) fn hold(&self) -> u64 {
         let end = self.end();
-        self.watches
-            .iter()
+        self.watches()
             .map(Watch::hold)
             .fold(self.search.hold(end), u64::min)
     }
@@ -233,13 +347,13 @@ impl Layer {
     /// The matches being swallowed, here and in views.
     pub(crate) fn opens(&self) -> Vec<Open> {
         let own = self.search.swallows().iter().map(Open::of);
-        let views = self.watches.iter().filter_map(|watch| watch.view.as_ref());
+        let views = self.watches().filter_map(|watch| watch.view.as_ref());
         own.chain(views.flat_map(|view| view.opens())).collect()
     }
 
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.watches.iter().all(|watch| watch.view.is_none())
+        self.watches().all(|watch| watch.view.is_none())
             && self.search.is_idle(self.end())
             && self.hold() == self.end()
     }

@@ -4,7 +4,7 @@
 use crate::ByteSet;
 
 /// How many bytes before the first held byte a window keeps, for boundaries and context words.
-pub(crate) const LEFT_CONTEXT: usize = 128;
+pub(crate) const LEFT_CONTEXT: usize = 256;
 
 /// The bytes at hand of one text. Positions are counted from the start of the text.
 #[derive(Clone, Copy)]

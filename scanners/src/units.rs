@@ -4,6 +4,12 @@
 //! Being stateless is what makes them exact under any chunking: a unit is decoded when it is
 //! there as a whole.
 
+use crate::ByteSet;
+
+/// The longest encoded character, in bytes: two JSON escapes that make a surrogate pair, a long
+/// character reference.
+pub(crate) const LONGEST: u64 = 16;
+
 /// What stands at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -131,4 +137,195 @@ fn hex_number(bytes: &[u8], count: usize) -> Digits {
         }
     }
     Digits::Value(value)
+}
+
+/// Percent-encoding (RFC 3986 section 2.1) and `%uXXXX`. Encoded twice is a view in a view.
+pub(crate) fn percent(bytes: &[u8], ended: bool) -> Unit {
+    let [b'%', rest @ ..] = bytes else {
+        return Unit::Literal;
+    };
+    let (digits, count) = match rest {
+        [b'u' | b'U', digits @ ..] => (digits, 4),
+        digits => (digits, 2),
+    };
+    match hex_number(digits, count) {
+        Digits::None => Unit::Literal,
+        Digits::Unknown => Unit::unknown(ended),
+        Digits::Value(value) if count == 2 => {
+            Unit::byte(3, u8::try_from(value).unwrap_or_default())
+        }
+        Digits::Value(value) => Unit::char(
+            6,
+            char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER),
+        ),
+    }
+}
+
+/// The longest character reference that is read, `&#x0010FFFF;`.
+const REFERENCE_MAX: usize = 12;
+
+/// Named references of characters that occur in what is looked for (HTML, section 13.5).
+const NAMED: &[(&[u8], u8)] = &[
+    (b"amp", b'&'),
+    (b"lt", b'<'),
+    (b"gt", b'>'),
+    (b"quot", b'"'),
+    (b"apos", b'\''),
+    (b"commat", b'@'),
+    (b"period", b'.'),
+    (b"colon", b':'),
+    (b"sol", b'/'),
+    (b"lowbar", b'_'),
+    (b"hyphen", b'-'),
+    (b"dash", b'-'),
+    (b"plus", b'+'),
+    (b"equals", b'='),
+    (b"nbsp", b' '),
+    (b"Tab", b'\t'),
+    (b"NewLine", b'\n'),
+];
+
+/// Character references of HTML and XML: `&#64;`, `&#x40;`, `&commat;`.
+pub(crate) fn reference(bytes: &[u8], ended: bool) -> Unit {
+    let [b'&', rest @ ..] = bytes else {
+        return Unit::Literal;
+    };
+    let window = rest.get(..REFERENCE_MAX).unwrap_or(rest);
+    let body = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'#';
+    let Some(end) = window.iter().position(|byte| !body(byte)) else {
+        let full = window.len() == REFERENCE_MAX;
+        return if full {
+            Unit::Literal
+        } else {
+            Unit::unknown(ended)
+        };
+    };
+    if window.get(end) != Some(&b';') {
+        return Unit::Literal;
+    }
+    let name = window.get(..end).unwrap_or_default();
+    let length = u8::try_from(end + 2).unwrap_or(u8::MAX);
+    let number = match name {
+        [b'#', b'x' | b'X', digits @ ..] => number(digits, 16),
+        [b'#', digits @ ..] => number(digits, 10),
+        _ => {
+            let named = NAMED.iter().find(|(known, _)| *known == name);
+            return named.map_or(Unit::Literal, |(_, byte)| Unit::byte(length, *byte));
+        }
+    };
+    number
+        .and_then(char::from_u32)
+        .map_or(Unit::Literal, |character| Unit::char(length, character))
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+}
+
+/// Quoted-printable (RFC 2045 section 6.7): `=40`, and `=` at the end of a line, which joins it.
+/// What stands for control characters decodes but opens no view: `width=12` is no encoding.
+pub(crate) fn quoted_printable(bytes: &[u8], ended: bool) -> Unit {
+    let joined = |length| Unit::Encoded {
+        length,
+        bytes: [0; 4],
+        count: 0,
+        opens: true,
+    };
+    match bytes {
+        [b'=', b'\n', ..] => joined(2),
+        [b'=', b'\r', b'\n', ..] => joined(3),
+        [b'='] | [b'=', b'\r'] => Unit::unknown(ended),
+        [b'=', rest @ ..] => match hex_number(rest, 2) {
+            Digits::None => Unit::Literal,
+            Digits::Unknown => Unit::unknown(ended),
+            Digits::Value(value) => {
+                let byte = u8::try_from(value).unwrap_or_default();
+                let opens = byte.is_ascii_graphic() || byte == b' ';
+                Unit::Encoded {
+                    length: 3,
+                    bytes: [byte, 0, 0, 0],
+                    count: 1,
+                    opens,
+                }
+            }
+        },
+        _ => Unit::Literal,
+    }
+}
+
+/// UTF-16 of either order (and UTF-32) of Latin text: the zero bytes are left out.
+pub(crate) fn wide(bytes: &[u8], ended: bool) -> Unit {
+    let dropped = |opens| Unit::Encoded {
+        length: 1,
+        bytes: [0; 4],
+        count: 0,
+        opens,
+    };
+    match bytes {
+        [0, letter, 0, ..] => dropped(letter.is_ascii_graphic()),
+        [0, letter] if letter.is_ascii_graphic() && !ended => Unit::Unknown,
+        [0] if !ended => Unit::Unknown,
+        [0, ..] => dropped(false),
+        _ => Unit::Literal,
+    }
+}
+
+/// UTF-7 (RFC 2152) of up to four Latin characters: `+AEA-`. Longer stretches are base64 runs.
+pub(crate) fn utf7(bytes: &[u8], ended: bool) -> Unit {
+    const LONGEST: usize = 11;
+    let [b'+', rest @ ..] = bytes else {
+        return Unit::Literal;
+    };
+    let window = rest.get(..=LONGEST).unwrap_or(rest);
+    let Some(length) = window.iter().position(|byte| !STANDARD.contains(*byte)) else {
+        return if window.len() > LONGEST {
+            Unit::Literal
+        } else {
+            Unit::unknown(ended)
+        };
+    };
+    if !matches!(length, 3 | 6 | 8 | 11) || window.get(length) != Some(&b'-') {
+        return Unit::Literal;
+    }
+    let mut bits = 0_u32;
+    let mut held = 0_u128;
+    for byte in window.iter().take(length) {
+        held = held << 6 | u128::from(sextet(*byte).unwrap_or_default());
+        bits += 6;
+    }
+    let mut out = [0; 4];
+    let mut count = 0;
+    for place in &mut out {
+        if bits < 16 {
+            break;
+        }
+        bits -= 16;
+        match u8::try_from(held >> bits & 0xFFFF) {
+            Ok(byte) if byte.is_ascii() => *place = byte,
+            _ => return Unit::Literal,
+        }
+        count += 1;
+    }
+    let length = u8::try_from(length + 2).unwrap_or(u8::MAX);
+    Unit::Encoded {
+        length,
+        bytes: out,
+        count,
+        opens: true,
+    }
+}
+
+/// The alphabet of base64 proper, which UTF-7 uses.
+const STANDARD: ByteSet = ByteSet::BASE64;
+
+/// The value of a byte of base64 or base64url (RFC 4648 sections 4 and 5).
+pub(crate) fn sextet(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
 }

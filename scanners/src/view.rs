@@ -8,6 +8,7 @@
 use crate::ScanError;
 use crate::confirm::Swallow;
 use crate::layer::Layer;
+use crate::runs::{RunKind, RunState, RunStep};
 use crate::scanner::Scanner;
 use crate::search::Found;
 use crate::text::Text;
@@ -18,7 +19,7 @@ const QUIET: u64 = 96;
 
 /// A view under way.
 pub(crate) struct View {
-    unit: UnitFn,
+    decoder: Decoder,
     /// Where the first encoded character stands.
     opened_at: u64,
     /// The position after the last encoded character.
@@ -30,6 +31,25 @@ pub(crate) struct View {
     /// For each match being swallowed in the child: where it starts there and here.
     opens: Vec<(Open, u64)>,
     child: Layer,
+}
+
+/// How the encoded text is read.
+pub(crate) enum Decoder {
+    /// Character by character; what is not encoded stands for itself.
+    Units(UnitFn),
+    /// One run of an encoding, up to its end.
+    Run(RunKind, RunState),
+}
+
+/// Why decoding stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// More of the text is needed.
+    Starved,
+    /// At a break after a quiet stretch.
+    Break,
+    /// At the end of the run.
+    RunEnd,
 }
 
 /// A match being swallowed, in the positions of one text.
@@ -58,9 +78,9 @@ impl Open {
 
 impl View {
     /// Opens a view for the encoded character at `trigger`, starting a little earlier.
-    pub(crate) fn new(unit: UnitFn, trigger: u64, start: u64, depth: u8) -> View {
+    pub(crate) fn new(decoder: Decoder, trigger: u64, start: u64, depth: u8) -> View {
         View {
-            unit,
+            decoder,
             opened_at: trigger,
             quiet_since: trigger,
             fed: start,
@@ -79,7 +99,7 @@ impl View {
         swallows: &[Swallow],
         found: &mut Vec<Found>,
     ) -> Result<(), ScanError> {
-        self.decode_to_break(text);
+        self.decode(text);
         self.scan(scanner, false, found)?;
         for swallow in swallows {
             let open = Open::of(swallow);
@@ -103,25 +123,60 @@ impl View {
         found: &mut Vec<Found>,
     ) -> Result<bool, ScanError> {
         loop {
-            let at_break = self.decode_to_break(text);
-            let ended = text.ended && self.fed == text.end();
+            let stop = self.decode(text);
+            let ended = stop == Stop::RunEnd || text.ended && self.fed == text.end();
             self.scan(scanner, ended, found)?;
-            if ended || (at_break && self.child.is_idle()) {
+            if ended || (stop == Stop::Break && self.child.is_idle()) {
+                self.quiet_since = if stop == Stop::RunEnd {
+                    self.fed
+                } else {
+                    self.quiet_since
+                };
                 return Ok(true);
             }
-            if !at_break {
+            if stop == Stop::Starved {
                 return Ok(false);
             }
         }
     }
 
-    /// Decodes up to the next break after a quiet stretch (then true) or to the end of the window.
-    fn decode_to_break(&mut self, text: &Text<'_>) -> bool {
+    /// Decodes up to where the view might be closed, or as far as the text is at hand.
+    fn decode(&mut self, text: &Text<'_>) -> Stop {
         let mut decoded = Vec::new();
-        let mut at_break = false;
-        while !at_break && self.fed < text.end() {
+        let stop = match &mut self.decoder {
+            Decoder::Units(unit) => {
+                let unit = *unit;
+                self.decode_units(unit, text, &mut decoded)
+            }
+            Decoder::Run(kind, state) => {
+                let (kind, mut at) = (*kind, self.fed);
+                let stop = loop {
+                    match kind.step(state, text, at) {
+                        RunStep::Read(length, byte) => {
+                            at += u64::from(length);
+                            if let Some((byte, started)) = byte {
+                                decoded.push(byte);
+                                let length = u8::try_from(at - started).unwrap_or(u8::MAX);
+                                self.map.push((started, length));
+                            }
+                        }
+                        RunStep::End => break Stop::RunEnd,
+                        RunStep::Unknown => break Stop::Starved,
+                    }
+                };
+                self.fed = at;
+                stop
+            }
+        };
+        self.child.push(&decoded);
+        stop
+    }
+
+    fn decode_units(&mut self, unit: UnitFn, text: &Text<'_>, decoded: &mut Vec<u8>) -> Stop {
+        while self.fed < text.end() {
             let there = text.from(self.fed);
-            let (bytes, count, length, opens) = match (self.unit)(there, text.ended) {
+            let mut at_break = false;
+            let (bytes, count, length, opens) = match unit(there, text.ended) {
                 Unit::Unknown => break,
                 Unit::Literal => {
                     let byte = there.first().copied().unwrap_or_default();
@@ -143,10 +198,11 @@ impl View {
             if opens {
                 self.quiet_since = self.fed;
             }
-            at_break &= self.fed >= self.quiet_since + QUIET;
+            if at_break && self.fed >= self.quiet_since + QUIET {
+                return Stop::Break;
+            }
         }
-        self.child.push(&decoded);
-        at_break
+        Stop::Starved
     }
 
     fn scan(

@@ -1,0 +1,215 @@
+//! Encodings of whole runs of bytes: base64, base32, hexadecimal.
+//!
+//! A run is a maximal stretch of bytes of the encoding's alphabet (line breaks, and for
+//! hexadecimal the usual separators, may stand between); it is decoded from its start. Where an
+//! encoded value may be embedded in a longer run, one view is opened for each alignment.
+
+use crate::text::Text;
+use crate::units::sextet;
+
+/// An encoding of runs, with the alignment it assumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunKind {
+    /// RFC 4648 sections 4 and 5, mixed, skipping so many bytes first.
+    Base64(u8),
+    /// RFC 4648 section 6, either case.
+    Base32,
+    /// Hexadecimal, skipping so many digits first.
+    Hex(u8),
+    /// Hexadecimal with a separator after every two digits: `:`, space, comma, `0x`.
+    HexPairs,
+}
+
+/// What is open in the middle of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RunState {
+    skipped: u8,
+    bits: u32,
+    count: u8,
+    /// Where the byte under way starts.
+    started: u64,
+    /// Whether a byte was just completed.
+    pair_done: bool,
+}
+
+/// One step of decoding.
+pub(crate) enum RunStep {
+    /// This many bytes were read; a decoded byte, if one is complete, with where it starts.
+    Read(u8, Option<(u8, u64)>),
+    /// The run ends here.
+    End,
+    /// Not known yet.
+    Unknown,
+}
+
+impl RunKind {
+    /// The shortest run that is worth decoding.
+    pub(crate) fn shortest(self) -> usize {
+        match self {
+            RunKind::Base64(_) => 20,
+            RunKind::Base32 => 26,
+            RunKind::Hex(_) | RunKind::HexPairs => 24,
+        }
+    }
+
+    /// Whether the byte can start or go on with a run.
+    pub(crate) fn contains(self, byte: u8) -> bool {
+        self.value(byte).is_some()
+    }
+
+    fn value(self, byte: u8) -> Option<u8> {
+        match self {
+            RunKind::Base64(_) => sextet(byte),
+            RunKind::Base32 => match byte {
+                b'A'..=b'Z' => Some(byte - b'A'),
+                b'a'..=b'z' => Some(byte - b'a'),
+                b'2'..=b'7' => Some(byte - b'2' + 26),
+                _ => None,
+            },
+            RunKind::Hex(_) | RunKind::HexPairs => match byte {
+                b'0'..=b'9' => Some(byte - b'0'),
+                b'a'..=b'f' => Some(byte - b'a' + 10),
+                b'A'..=b'F' => Some(byte - b'A' + 10),
+                _ => None,
+            },
+        }
+    }
+
+    /// Bits per byte of the encoding, and how many bytes to skip.
+    fn layout(self) -> (u8, u8) {
+        match self {
+            RunKind::Base64(skip) => (6, skip),
+            RunKind::Base32 => (5, 0),
+            RunKind::Hex(skip) => (4, skip),
+            RunKind::HexPairs => (4, 0),
+        }
+    }
+
+    /// Reads one byte of the run, or what stands between two.
+    pub(crate) fn step(self, state: &mut RunState, text: &Text<'_>, at: u64) -> RunStep {
+        let there = text.from(at);
+        let Some(first) = there.first() else {
+            return RunStep::Unknown;
+        };
+        let Some(value) = self.value(*first) else {
+            state.pair_done = false;
+            return self.between(there, state, text.ended);
+        };
+        if self == RunKind::HexPairs && std::mem::take(&mut state.pair_done) {
+            return RunStep::End;
+        }
+        let (width, skip) = self.layout();
+        if state.skipped < skip {
+            state.skipped += 1;
+            return RunStep::Read(1, None);
+        }
+        if state.count == 0 {
+            state.started = at;
+        }
+        state.bits = state.bits << width | u32::from(value);
+        state.count += width;
+        if state.count < 8 {
+            return RunStep::Read(1, None);
+        }
+        state.count -= 8;
+        let byte = u8::try_from(state.bits >> state.count & 0xFF).unwrap_or_default();
+        let started = std::mem::replace(&mut state.started, at);
+        state.bits &= (1 << state.count) - 1;
+        state.pair_done = true;
+        RunStep::Read(1, Some((byte, started)))
+    }
+
+    /// What may stand between two bytes of a run.
+    fn between(self, there: &[u8], state: &RunState, ended: bool) -> RunStep {
+        let separators: &[&[u8]] = match self {
+            RunKind::HexPairs if state.count > 0 => return RunStep::End,
+            RunKind::HexPairs => PAIR_SEPARATORS,
+            _ => LINE_BREAKS,
+        };
+        // The longest separator counts, so one that may still be complete is waited for.
+        for separator in separators {
+            let length = separator.len().min(there.len());
+            if there.get(..length) != separator.get(..length) {
+                continue;
+            }
+            match there.get(separator.len()) {
+                Some(next) if self.contains(*next) => {
+                    return RunStep::Read(u8::try_from(separator.len()).unwrap_or(1), None);
+                }
+                None if !ended => return RunStep::Unknown,
+                Some(_) | None => {}
+            }
+        }
+        RunStep::End
+    }
+}
+
+/// Longest first.
+const LINE_BREAKS: &[&[u8]] = &[b"\r\n ", b"\r\n", b"\n ", b"\n"];
+/// Longest first.
+const PAIR_SEPARATORS: &[&[u8]] = &[
+    b", 0x", b",0x", b" 0x", b", ", b"0x", b"\r\n", b":", b" ", b"-", b",", b"\n",
+];
+
+/// Where a run starts.
+pub(crate) enum RunStart {
+    /// Here.
+    At(u64),
+    /// Not before this position, where more bytes are needed.
+    NotBefore(u64),
+}
+
+impl RunKind {
+    /// The first run from a position on that is long enough.
+    pub(crate) fn find(self, text: &Text<'_>, mut from: u64) -> RunStart {
+        while let Some(offset) = text.from(from).iter().position(|byte| self.contains(*byte)) {
+            let start = from + offset as u64;
+            let joined = text.before(start).is_some_and(|byte| self.contains(byte));
+            match self.measure(text, start) {
+                Measure::Enough if !joined => return RunStart::At(start),
+                Measure::Unknown if !joined => return RunStart::NotBefore(start),
+                Measure::Enough | Measure::Unknown => from = self.end_of_run(text, start),
+                Measure::Ends(end) => from = end.max(start + 1),
+            }
+        }
+        RunStart::NotBefore(text.end())
+    }
+
+    /// The first position from `start` on that is not of the alphabet.
+    fn end_of_run(self, text: &Text<'_>, start: u64) -> u64 {
+        let there = text.from(start);
+        let length = there
+            .iter()
+            .position(|byte| !self.contains(*byte))
+            .unwrap_or(there.len());
+        start + length as u64
+    }
+
+    fn measure(self, text: &Text<'_>, start: u64) -> Measure {
+        let mut state = RunState::default();
+        let mut at = start;
+        let mut seen = 0;
+        while seen < self.shortest() {
+            match self.step(&mut state, text, at) {
+                RunStep::Read(length, _) => {
+                    seen += usize::from(length == 1);
+                    at += u64::from(length);
+                }
+                RunStep::Unknown if text.ended => return Measure::Ends(at),
+                RunStep::Unknown => return Measure::Unknown,
+                RunStep::End => return Measure::Ends(at),
+            }
+        }
+        Measure::Enough
+    }
+}
+
+/// How long a run is.
+enum Measure {
+    /// Long enough.
+    Enough,
+    /// It ends here, too short.
+    Ends(u64),
+    /// More bytes are needed.
+    Unknown,
+}

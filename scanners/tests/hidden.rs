@@ -1,0 +1,376 @@
+//! Ways to hide a secret, and that none of them hides it, whatever the cut.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+mod support;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use egret_scanners::Carrier;
+use proptest::prelude::*;
+use support::*;
+
+type Hide = fn(&[u8]) -> Vec<u8>;
+
+fn each(text: &[u8], how: impl Fn(u8) -> String) -> Vec<u8> {
+    text.iter()
+        .map(|byte| how(*byte))
+        .collect::<String>()
+        .into_bytes()
+}
+
+fn percent(text: &[u8]) -> Vec<u8> {
+    each(text, |byte| format!("%{byte:02x}"))
+}
+
+fn percent_twice(text: &[u8]) -> Vec<u8> {
+    each(text, |byte| format!("%25{byte:02X}"))
+}
+
+fn json_escapes(text: &[u8]) -> Vec<u8> {
+    each(text, |byte| format!("\\u{byte:04x}"))
+}
+
+fn backslash_x(text: &[u8]) -> Vec<u8> {
+    each(text, |byte| format!("\\x{byte:02x}"))
+}
+
+fn entities(text: &[u8]) -> Vec<u8> {
+    each(text, |byte| {
+        if byte % 2 == 0 {
+            format!("&#{byte};")
+        } else {
+            format!("&#x{byte:X};")
+        }
+    })
+}
+
+fn quoted_printable(text: &[u8]) -> Vec<u8> {
+    each(text, |byte| {
+        if byte % 5 == 0 {
+            format!("={byte:02X}=\r\n")
+        } else {
+            char::from(byte).to_string()
+        }
+    })
+}
+
+fn base64(text: &[u8]) -> Vec<u8> {
+    STANDARD.encode(text).into_bytes()
+}
+
+fn base64_url(text: &[u8]) -> Vec<u8> {
+    URL_SAFE_NO_PAD
+        .encode([b"\xff\xfe ", text, b" \xfb"].concat())
+        .into_bytes()
+}
+
+fn base64_embedded(text: &[u8]) -> Vec<u8> {
+    [
+        b"a",
+        STANDARD_NO_PAD
+            .encode([b" ", text, b" x"].concat())
+            .as_bytes(),
+        b"zz",
+    ]
+    .concat()
+}
+
+fn base64_wrapped(text: &[u8]) -> Vec<u8> {
+    STANDARD
+        .encode([b"text: ", text].concat())
+        .as_bytes()
+        .chunks(40)
+        .collect::<Vec<_>>()
+        .join(&b"\r\n"[..])
+}
+
+fn hex(text: &[u8]) -> Vec<u8> {
+    each(text, |byte| format!("{byte:02x}"))
+}
+
+fn hex_odd(text: &[u8]) -> Vec<u8> {
+    [b"a", hex(&[b" ", text].concat()).as_slice()].concat()
+}
+
+fn hex_colons(text: &[u8]) -> Vec<u8> {
+    text.iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect::<Vec<_>>()
+        .join(":")
+        .into_bytes()
+}
+
+fn hex_bytes(text: &[u8]) -> Vec<u8> {
+    text.iter()
+        .map(|byte| format!("0x{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+        .into_bytes()
+}
+
+fn base32(text: &[u8]) -> Vec<u8> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: Vec<u8> = text
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1))
+        .collect();
+    bits.chunks(5)
+        .map(|five| {
+            ALPHABET[(0..5).fold(0, |value, at| {
+                value << 1 | usize::from(*five.get(at).unwrap_or(&0))
+            })]
+        })
+        .collect()
+}
+
+fn utf16_le(text: &[u8]) -> Vec<u8> {
+    [
+        vec![0xFF, 0xFE],
+        text.iter().flat_map(|byte| [*byte, 0]).collect(),
+    ]
+    .concat()
+}
+
+fn utf16_be(text: &[u8]) -> Vec<u8> {
+    text.iter().flat_map(|byte| [0, *byte]).collect()
+}
+
+fn utf7(text: &[u8]) -> Vec<u8> {
+    let wide: Vec<Vec<u8>> = text.chunks(4).map(utf16_be).collect();
+    wide.iter()
+        .flat_map(|piece| [b"+", STANDARD_NO_PAD.encode(piece).as_bytes(), b"-"].concat())
+        .collect()
+}
+
+fn utf7_long(text: &[u8]) -> Vec<u8> {
+    [
+        b"+",
+        STANDARD_NO_PAD.encode(utf16_be(text)).as_bytes(),
+        b"-",
+    ]
+    .concat()
+}
+
+fn full_width(text: &[u8]) -> Vec<u8> {
+    text.iter()
+        .map(|byte| match byte {
+            0x21..=0x7E => char::from_u32(0xFF01 + u32::from(*byte) - 0x21).unwrap(),
+            other => char::from(*other),
+        })
+        .collect::<String>()
+        .into_bytes()
+}
+
+fn zero_width(text: &[u8]) -> Vec<u8> {
+    each(text, |byte| format!("{}\u{200b}", char::from(byte)))
+}
+
+fn homoglyphs(text: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(text)
+        .replace('a', "\u{430}")
+        .replace('p', "\u{440}")
+        .into_bytes()
+}
+
+const HIDES: &[(&str, Hide)] = &[
+    ("percent", percent),
+    ("percent twice", percent_twice),
+    ("json escapes", json_escapes),
+    ("backslash x", backslash_x),
+    ("entities", entities),
+    ("quoted-printable", quoted_printable),
+    ("base64", base64),
+    ("base64url", base64_url),
+    ("base64 embedded", base64_embedded),
+    ("base64 wrapped", base64_wrapped),
+    ("hex", hex),
+    ("hex odd", hex_odd),
+    ("hex colons", hex_colons),
+    ("hex bytes", hex_bytes),
+    ("base32", base32),
+    ("utf-16 le", utf16_le),
+    ("utf-16 be", utf16_be),
+    ("utf-7", utf7),
+    ("utf-7 long", utf7_long),
+    ("full width", full_width),
+    ("zero width", zero_width),
+    ("homoglyphs", homoglyphs),
+];
+
+const HIDDEN: [(&str, &str); 4] = [
+    ("github-token", GITHUB),
+    ("jwt", JWT),
+    ("card", CARD),
+    ("private-key", PEM),
+];
+
+/// What an encoding cannot carry: a look-alike is found where a letter has one.
+fn fits(how: &str, id: &str) -> bool {
+    how != "homoglyphs" || matches!(id, "github-token" | "jwt")
+}
+
+#[test]
+fn no_encoding_hides_a_secret_under_any_cut() {
+    let scanner = scanner();
+    for (how, hide) in HIDES {
+        for (id, secret) in HIDDEN.iter().filter(|(id, _)| fits(how, id)) {
+            let hidden = hide(secret.as_bytes());
+            let text = [b"{\"a\": \"x ", hidden.as_slice(), b" \"}\n"].concat();
+            let whole = scan(&scanner, &Carrier::Text, [text.as_slice()]);
+            assert_eq!(ids(&whole), [*id], "{how}: {}", text.escape_ascii());
+            let split = scan(&scanner, &Carrier::Text, text.chunks(1));
+            assert_eq!(
+                brief(&whole),
+                brief(&split),
+                "{how}: {}",
+                text.escape_ascii()
+            );
+            let split = scan(&scanner, &Carrier::Text, text.chunks(7));
+            assert_eq!(
+                brief(&whole),
+                brief(&split),
+                "{how}: {}",
+                text.escape_ascii()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_hidden_secret_is_masked_where_it_stands_and_nothing_else_is() {
+    let scanner = scanner();
+    for (how, hide) in HIDES {
+        let hidden = hide(GITHUB.as_bytes());
+        let text = [b"before ", hidden.as_slice(), b" after"].concat();
+        let (cleared, findings) = scan(&scanner, &Carrier::Text, [text.as_slice()]).unwrap();
+        assert_eq!(findings.len(), 1, "{how}");
+        let (start, end) = (
+            findings[0].span.start as usize,
+            findings[0].span.end as usize,
+        );
+        assert!(start >= 7 && end <= text.len() - 6, "{how}");
+        assert_eq!(cleared[..start], text[..start], "{how}");
+        assert_eq!(cleared[end..], text[end..], "{how}");
+        assert!(
+            cleared[start..end].starts_with(b"[github-token]***"),
+            "{how}"
+        );
+    }
+}
+
+#[test]
+fn the_fingerprint_is_that_of_the_plain_value() {
+    let scanner = scanner();
+    let (_, plain) = scan(&scanner, &Carrier::Text, [GITHUB.as_bytes()]).unwrap();
+    for (how, hide) in HIDES {
+        let (_, hidden) = scan(
+            &scanner,
+            &Carrier::Text,
+            [hide(GITHUB.as_bytes()).as_slice()],
+        )
+        .unwrap();
+        assert_eq!(hidden[0].fingerprint, plain[0].fingerprint, "{how}");
+    }
+}
+
+#[test]
+fn two_and_three_encodings_deep() {
+    let scanner = scanner();
+    for (outer_name, outer) in HIDES {
+        for (inner_name, inner) in HIDES {
+            let text = outer(&inner(format!(" {GITHUB} ").as_bytes()));
+            let whole = scan(&scanner, &Carrier::Text, [text.as_slice()]);
+            let shown = format!("{inner_name} in {outer_name}: {}", text.escape_ascii());
+            // Deeper than three there is no promise but that of the limit.
+            if (*outer_name, *inner_name) != ("percent twice", "percent twice") {
+                assert_eq!(ids(&whole), ["github-token"], "{shown}");
+            }
+        }
+    }
+    let text = json_escapes(&base64(&percent(GITHUB.as_bytes())));
+    assert_eq!(
+        ids(&scan(&scanner, &Carrier::Json, [text.as_slice()])),
+        ["github-token"]
+    );
+}
+
+/// Pieces, hidden or not, and things that stand between.
+fn hidden_text(between: &'static [u8]) -> impl Strategy<Value = Shown> {
+    let piece = (
+        proptest::sample::select(UNIQUE.to_vec()),
+        proptest::sample::select(HIDES.to_vec()),
+    )
+        .prop_map(|(text, (_, hide))| hide(text.as_bytes()));
+    let part = (
+        piece.clone(),
+        any::<prop::sample::Index>(),
+        any::<prop::sample::Index>(),
+    )
+        .prop_map(|(bytes, from, to)| {
+            let from = from.index(bytes.len());
+            bytes[from..from + to.index(bytes.len() - from + 1)].to_vec()
+        });
+    let glue = proptest::sample::select(vec![
+        " ",
+        "\"",
+        "\\n",
+        "\\u00",
+        "%",
+        "%2",
+        "=",
+        "=\r\n",
+        "&#",
+        "+A",
+        "\0",
+        "a\0",
+        "\n",
+        ":",
+        "0x",
+        "\u{430}",
+        "\u{200b}",
+        "A",
+        "-",
+        "==",
+        "QUFBQUFBQUFBQUFBQUFB",
+        "41 42 43",
+        "the quick brown fox jumps over",
+    ])
+    .prop_map(|glue| glue.as_bytes().to_vec());
+    let plain = proptest::sample::select(UNIQUE.to_vec()).prop_map(|text| text.as_bytes().to_vec());
+    let pieces = prop_oneof![3 => piece, 2 => part, 4 => glue, 1 => plain];
+    proptest::collection::vec(pieces, 0..7).prop_map(move |pieces| Shown(pieces.join(between)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_cut_of_hidden_text_equals_the_whole(
+        text in hidden_text(b""),
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let text = text.0;
+        let scanner = scanner();
+        let whole = scan(&scanner, &Carrier::Text, [text.as_slice()]);
+        for pieces in [cut(&text, &cuts), text.chunks(1).collect()] {
+            let split = scan(&scanner, &Carrier::Text, pieces);
+            prop_assert_eq!(brief(&whole), brief(&split));
+            prop_assert_eq!(&whole, &split);
+        }
+    }
+
+    /// Of pieces with something between them: what a mask uncovers by ending a word that was
+    /// glued to another, in another encoding, is a new text.
+    #[test]
+    fn redaction_of_hidden_text_is_a_fixed_point(text in hidden_text(b" ")) {
+        let scanner = scanner();
+        let (cleared, _) = scan(&scanner, &Carrier::Text, [text.0.as_slice()]).unwrap();
+        let (again, findings) = scan(&scanner, &Carrier::Text, [cleared.as_slice()]).unwrap();
+        prop_assert!(findings.is_empty(), "{} has {:?}", cleared.escape_ascii(), brief(&Ok((vec![], findings))));
+        prop_assert_eq!(again, cleared);
+    }
+}
