@@ -1,17 +1,34 @@
 //! `egret demo`: a self-contained show of one agent's traffic through the firewall.
 //!
+//! Nouns: a [`Scene`](scene::Scene), one request of the agent and what must become of it; the [`Stage`](stage::Stage),
+//! the origin, the proxy and the agent's tool that play it; the [`page`], which prints it. Nothing here decides
+//! anything: the proxy is a real `egret run`, the verdicts are read from its audit log, what arrived from the origin's
+//! own book, and the agent is curl with `HTTPS_PROXY` set.
+//!
 //! `--origin-only` starts just the embedded origin and is what the end-to-end tests use as their internet.
 
-use std::io::{self, Write as _};
+mod page;
+mod scene;
+mod stage;
+
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::stage::Stage;
 use crate::origin::Origin;
+use crate::terminal;
 
-/// Show what Egret does: an agent, an LLM provider, a web service and the proxy between them, in one terminal.
+/// Show what Egret does: an agent, an LLM provider, a web service and the proxy between them, in one terminal
+///
+/// Nothing leaves this machine and nothing needs to be prepared: the provider and the web service are built in, the
+/// secrets are made up, and everything is gone when it ends. It needs `curl`, which plays the agent.
+///
+/// Exit 0 if every verdict was as it should be, 1 if not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Start only the embedded origin, print its ports as one line of JSON, and serve until stdin ends.
@@ -28,12 +45,36 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    if arguments.origin_only {
+    let code = if arguments.origin_only {
         runtime.block_on(origin_only(arguments))?;
-        runtime.shutdown_background();
-        return Ok(ExitCode::SUCCESS);
+        ExitCode::SUCCESS
+    } else {
+        show(&runtime)?
+    };
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+/// Plays all scenes, verifies the audit log, and says whether all went as it should.
+fn show(runtime: &Runtime) -> anyhow::Result<ExitCode> {
+    let mut stage = Stage::set(runtime)?;
+    terminal::print(&page::opening(&stage))?;
+    let scenes = scene::all();
+    let mut wrong = 0;
+    for (number, scene) in scenes.iter().enumerate() {
+        let played = stage.play(scene)?;
+        let problems = scene.problems(&played);
+        wrong += usize::from(!problems.is_empty());
+        terminal::print(&page::scene(number + 1, scene, &played, &problems))?;
     }
-    anyhow::bail!("not yet");
+    let log = stage.close()?;
+    let right = wrong == 0 && log.holds;
+    terminal::print(&page::closing(&log, scenes.len(), wrong))?;
+    Ok(if right {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 /// Serves until whoever started us closes our stdin, or SIGTERM.
@@ -43,8 +84,7 @@ async fn origin_only(arguments: &Arguments) -> anyhow::Result<()> {
         .as_deref()
         .context("--origin-only needs --directory")?;
     let origin = Origin::start(directory).await?;
-    let line = serde_json::to_string(&origin.addresses)?;
-    writeln!(io::stdout(), "{line}")?;
+    terminal::print(&format!("{}\n", serde_json::to_string(&origin.addresses)?))?;
 
     let mut terminated = signal(SignalKind::terminate())?;
     let stdin_ended = tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink()));

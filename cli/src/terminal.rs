@@ -62,6 +62,7 @@ pub(crate) enum Paint {
     Green,
     Yellow,
     Dim,
+    Strong,
 }
 
 /// Whether colour may be used: a terminal, and neither `NO_COLOR` nor `TERM=dumb` (<https://no-color.org>).
@@ -85,6 +86,7 @@ pub(crate) fn paint(stream: Stream, paint: Paint, text: &str) -> String {
         Paint::Green => "32",
         Paint::Yellow => "33",
         Paint::Dim => "2",
+        Paint::Strong => "1",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
