@@ -298,6 +298,8 @@ where
     fn remaining(&self) -> Option<u64> {
         let waiting: u64 = self.ready.iter().map(|bytes| bytes.len() as u64).sum();
         match self.phase {
+            // A receiver that is told the length stops reading there, and never sees the trailers.
+            Phase::Ended if self.trailers.is_some() => None,
             Phase::Ended => Some(waiting),
             Phase::Flowing | Phase::Draining if self.same_length => {
                 self.declared?.checked_sub(self.account.sent)
