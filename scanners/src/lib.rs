@@ -38,7 +38,7 @@ pub use catalog::{
 };
 pub use finding::{Class, Finding, Part, Place, Severity, Side};
 pub use fingerprint::{Fingerprint, FingerprintKey};
-pub use known::{KnownSecrets, Needle};
+pub use known::{KnownError, KnownSecret, KnownSecrets, KnownWarning, Needle};
 pub use mask::MaskSet;
 pub use scanner::{ScanError, Scanned, Scanner};
 pub use session::{Carrier, Session, SessionOptions, Sink};

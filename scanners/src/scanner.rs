@@ -5,9 +5,10 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::index::Index;
+use crate::known::NeedleIndex;
 use crate::{
-    Carrier, Catalog, CatalogError, Finding, FingerprintKey, KnownSecrets, MaskSet, Part, Session,
-    SessionOptions, Side, Signature, Sink,
+    Carrier, Catalog, CatalogError, Finding, Fingerprint, FingerprintKey, KnownSecrets, MaskSet,
+    Part, Session, SessionOptions, Side, Signature, Sink,
 };
 
 /// The compiled catalog: immutable, `Send + Sync`, shared as an `Arc`.
@@ -15,6 +16,17 @@ pub struct Scanner {
     signatures: Vec<Arc<Signature>>,
     pub(crate) key: FingerprintKey,
     pub(crate) index: Index,
+    pub(crate) known: Known,
+}
+
+/// The known secrets as a scanner holds them.
+pub(crate) struct Known {
+    /// The needles of their values.
+    pub(crate) needles: Arc<NeedleIndex>,
+    /// The signature index of the first of them.
+    pub(crate) first: u32,
+    /// By secret.
+    pub(crate) fingerprints: Vec<Fingerprint>,
 }
 
 /// Why scanning had to stop. Whoever sees one refuses: what was not scanned does not pass.
@@ -57,12 +69,19 @@ impl Scanner {
         key: FingerprintKey,
     ) -> Result<Scanner, CatalogError> {
         let mut signatures = catalog.signatures().to_vec();
+        let first = u32::try_from(signatures.len()).unwrap_or(u32::MAX);
         signatures.extend(known.signatures().iter().cloned());
         let index = Index::new(&signatures)?;
+        let known = Known {
+            needles: known.index(),
+            first,
+            fingerprints: known.fingerprints(&key),
+        };
         Ok(Scanner {
             signatures,
             key,
             index,
+            known,
         })
     }
 

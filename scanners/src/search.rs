@@ -6,6 +6,7 @@
 
 use crate::confirm::{Candidate, Step, Swallow};
 use crate::index::Lookup;
+use crate::known::NeedleSearch;
 use crate::places::local_part_start;
 use crate::scanner::Scanner;
 use crate::text::Text;
@@ -32,6 +33,7 @@ pub(crate) struct Search {
     open_local: u64,
     live: Vec<Candidate>,
     swallows: Vec<Swallow>,
+    known: NeedleSearch,
 }
 
 impl Search {
@@ -40,6 +42,7 @@ impl Search {
         Search {
             next: position,
             open_local: position,
+            known: NeedleSearch::starting_at(position),
             ..Search::default()
         }
     }
@@ -54,6 +57,7 @@ impl Search {
         self.advance_swallows(text, found);
         self.advance_live(scanner, text, found);
         self.look(scanner, text, found);
+        self.look_known(scanner, text, found);
         self.open_local = if scanner.index.email.is_empty() || text.ended {
             text.end()
         } else {
@@ -71,7 +75,8 @@ impl Search {
             .map(|candidate| candidate.start)
             .min()
             .unwrap_or(end);
-        undecided.min(live).min(self.open_local).min(end)
+        let known = self.known.hold(end);
+        undecided.min(live).min(known).min(self.open_local).min(end)
     }
 
     /// The matches being swallowed.
@@ -158,6 +163,22 @@ impl Search {
             }
             self.next += 1;
         }
+    }
+
+    /// Looks for known secrets; their fingerprint is that of the value, however it is encoded.
+    fn look_known(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) {
+        let known = &scanner.known;
+        let mut needles = Vec::new();
+        self.known.advance(&known.needles, text, &mut needles);
+        found.extend(needles.into_iter().filter_map(|needle| {
+            Some(Found {
+                start: needle.start,
+                end: needle.end,
+                signature: known.first + needle.secret,
+                doubtful: false,
+                fingerprint: *known.fingerprints.get(needle.secret as usize)?,
+            })
+        }));
     }
 
     fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) -> bool {

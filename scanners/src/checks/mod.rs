@@ -14,6 +14,8 @@ mod things;
 
 use std::fmt;
 
+pub(crate) use crc::encode_base32;
+
 /// What a check says of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

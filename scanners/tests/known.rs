@@ -1,0 +1,128 @@
+//! Known secrets through the real scanner: every encoding, every cut, short words, many values.
+
+use std::sync::Arc;
+
+use egret_scanners::{
+    Carrier, Catalog, FingerprintKey, KnownSecret, KnownSecrets, MaskSet, Part, Scanned, Scanner,
+    SessionOptions, Side, Sink,
+};
+
+const VALUE: &[u8] = b"Tr0ub4dor&3 <stapled>";
+
+fn scanner(secrets: impl IntoIterator<Item = KnownSecret>) -> Arc<Scanner> {
+    let known = KnownSecrets::new(secrets).unwrap();
+    let key = FingerprintKey::new([3; 32]);
+    Arc::new(Scanner::new(Catalog::new(Vec::new()), known, key).unwrap())
+}
+
+fn options() -> SessionOptions {
+    SessionOptions {
+        part: Part::body(Side::Request),
+        carrier: Carrier::Text,
+        mask: Arc::new(MaskSet::all()),
+    }
+}
+
+fn cut_at(scanner: &Arc<Scanner>, text: &[u8], step: usize) -> Scanned {
+    let mut session = scanner.session(options());
+    let mut sink = Sink::default();
+    for chunk in text.chunks(step) {
+        session.push(chunk, &mut sink).unwrap();
+    }
+    session.finish(&mut sink).unwrap();
+    Scanned {
+        cleared: sink.cleared,
+        findings: sink.findings,
+    }
+}
+
+fn texts() -> Vec<Vec<u8>> {
+    let known = KnownSecrets::new([KnownSecret::new("A", VALUE)]).unwrap();
+    known
+        .needles()
+        .iter()
+        .map(|needle| [b"before ==> ", &*needle.bytes, b" <== after that"].concat())
+        .collect()
+}
+
+#[test]
+fn every_encoding_is_found_however_it_is_cut() {
+    let scanner = scanner([KnownSecret::new("DB_PASSWORD", VALUE)]);
+    let print = FingerprintKey::new([3; 32]).fingerprint(VALUE);
+    for text in texts() {
+        let whole = scanner.scan(&text, options()).unwrap();
+        assert!(
+            !whole.findings.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&text)
+        );
+        for finding in &whole.findings {
+            assert_eq!(&*finding.signature.id, "known-db-password");
+            assert_eq!(finding.fingerprint, print);
+        }
+        for step in [1, 2, 3, 7, 19] {
+            assert_eq!(
+                cut_at(&scanner, &text, step),
+                whole,
+                "cut every {step} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_of_the_value_is_left() {
+    let scanner = scanner([KnownSecret::new("DB_PASSWORD", VALUE)]);
+    for text in texts() {
+        let whole = scanner.scan(&text, options()).unwrap();
+        assert_eq!(whole.cleared.len(), text.len());
+        let again = scanner.scan(&whole.cleared, options()).unwrap();
+        assert!(again.findings.is_empty());
+    }
+}
+
+#[test]
+fn a_piece_of_a_long_value_is_found() {
+    let long: Vec<u8> = (0..4000_u32).map(|n| b'!' + (n * n % 89) as u8).collect();
+    let scanner = scanner([KnownSecret::new("KEY_FILE", long.clone())]);
+    let scanned = scanner.scan(&long[1000..1200], options()).unwrap();
+    assert!(!scanned.findings.is_empty());
+    let whole = scanner.scan(&long, options()).unwrap();
+    for step in [1, 5, 64, 999] {
+        assert_eq!(cut_at(&scanner, &long, step), whole);
+    }
+    assert!(
+        !long
+            .windows(12)
+            .any(|piece| { whole.cleared.windows(12).any(|left| left == piece) })
+    );
+}
+
+#[test]
+fn short_values_are_whole_words() {
+    let scanner = scanner([KnownSecret::new("PIN", *b"zebra7")]);
+    let count = |text: &[u8]| scanner.scan(text, options()).unwrap().findings.len();
+    assert_eq!(count(b"pin=zebra7;"), 1);
+    assert_eq!(count(b"zebra7"), 1);
+    assert_eq!(count(b"zebra77 azebra7"), 0);
+    let text = b"a zebra7 zebra7x (zebra7)";
+    let whole = scanner.scan(text, options()).unwrap();
+    assert_eq!(whole.findings.len(), 2);
+    assert_eq!(cut_at(&scanner, text, 1), whole);
+}
+
+#[test]
+fn ten_thousand_values_are_told_apart() {
+    let value = |n: u32| format!("secret-{:08x}-{n}", n.wrapping_mul(0x9e37_79b1));
+    let scanner = scanner((0..10_000).map(|n| KnownSecret::new(format!("S{n}"), value(n))));
+    for n in [0, 1, 4711, 9999] {
+        let text = format!("x {} y", value(n));
+        let scanned = scanner.scan(text.as_bytes(), options()).unwrap();
+        let ids: Vec<&str> = scanned
+            .findings
+            .iter()
+            .map(|one| &*one.signature.id)
+            .collect();
+        assert_eq!(ids, [format!("known-s{n}")]);
+    }
+}
