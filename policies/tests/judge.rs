@@ -8,7 +8,7 @@
 )]
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use egret_policies::{
     Action, ClientAddr, Code, Facts, Finding, Flow, FlowId, Host, Part, Place, Policy, RequestHead,
@@ -39,12 +39,16 @@ fn signature(id: &str, class: Class, hosts: &[&str]) -> Arc<Signature> {
     Arc::new(signature)
 }
 
-fn catalog() -> Vec<Arc<Signature>> {
-    vec![
-        signature("key", Class::Secret, &["api.home.com", "*.home.net"]),
-        signature("card", Class::Pii, &[]),
-        signature("maybe", Class::Generic, &[]),
-    ]
+/// Made once: reading the builtin catalogue is work.
+fn catalog() -> &'static [Arc<Signature>] {
+    static CATALOG: LazyLock<Vec<Arc<Signature>>> = LazyLock::new(|| {
+        vec![
+            signature("key", Class::Secret, &["api.home.com", "*.home.net"]),
+            signature("card", Class::Pii, &[]),
+            signature("maybe", Class::Generic, &[]),
+        ]
+    });
+    &CATALOG
 }
 
 fn finding(signature: &Arc<Signature>, side: Side, place: Place) -> Finding {
@@ -116,7 +120,7 @@ impl Known {
 }
 
 fn policy(text: &str) -> Policy {
-    Policy::parse(text, "policy.yaml", 1, &catalog()).unwrap_or_else(|problems| {
+    Policy::parse(text, "policy.yaml", 1, catalog()).unwrap_or_else(|problems| {
         panic!(
             "{text}\n{}",
             problems
@@ -326,7 +330,7 @@ fn scan_merges_over_the_defaults_and_exceptions_come_first() {
     let policy = policy(
         "version: 1\nscan: { response: { pii: redact } }\nrules:\n  - name: a\n    hosts: [a.com, api.home.com]\n    action: allow\n    scan: { request: { pii: deny } }\n    signatures: { maybe: redact, key: deny }\n  - { name: b, action: allow }\n",
     );
-    let [key, card, maybe] = &catalog()[..] else {
+    let [key, card, maybe] = catalog() else {
         panic!()
     };
     let host = Host::parse("api.home.com").unwrap();
@@ -491,7 +495,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
                 .iter()
                 .take(count)
                 .for_each(|at| text.push_str(&format!("  - {{{}}}\n", RULES[*at])));
-            Policy::parse(&text, "p", 1, &catalog()).ok()
+            Policy::parse(&text, "p", 1, catalog()).ok()
         },
     )
 }

@@ -6,6 +6,8 @@
 
 #![allow(clippy::too_many_lines, clippy::indexing_slicing, reason = "tables")]
 
+use std::sync::LazyLock;
+
 use egret_policies::{Policy, Problem};
 use egret_scanners::Catalog;
 
@@ -13,8 +15,9 @@ use egret_scanners::Catalog;
 const HEAD: &str = "version: 1\nrules:\n";
 
 fn problems(text: &str) -> Vec<Problem> {
-    let catalog = Catalog::builtin();
-    Policy::parse(text, "policy.yaml", 1, catalog.signatures())
+    // Read once: reading the builtin catalogue is work.
+    static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
+    Policy::parse(text, "policy.yaml", 1, CATALOG.signatures())
         .err()
         .unwrap_or_default()
 }
