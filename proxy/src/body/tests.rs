@@ -675,6 +675,8 @@ async fn trailers_of_a_held_body_are_judged_with_it() {
     let mut held = body.hold(LIMIT, Patience::Endless).await.unwrap();
     assert!(held.complete);
     assert_eq!(held.findings.len(), 1);
+    // A receiver that is told the length stops reading there.
+    assert_eq!(held.body.size_hint().exact(), None);
     let collected = collect(&mut held.body).unwrap();
     assert!(collected.trailers.is_some());
 }
