@@ -1,0 +1,60 @@
+# Egret: `make demo` shows it, `make test` proves it. Both prepare what they need on a fresh Debian machine.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format tools cargo packages python node bench
+
+# One build of the crypto library on every machine, whatever is installed there.
+export AWS_LC_SYS_USE_SYSTEM := 0
+
+# command:package. The first line builds; the others are the clients and the kernel tools of the stories.
+BUILD_NEEDS := cc:build-essential
+DEMO_NEEDS  := curl:curl
+TEST_NEEDS  := $(DEMO_NEEDS) openssl:openssl python3:python3 npm:npm git:git \
+	iptables:iptables nft:nftables ip:iproute2 dig:dnsutils nc:netcat-openbsd socat:socat ping:iputils-ping \
+	certutil:libnss3-tools tmux:tmux setpriv:util-linux prlimit:util-linux kubectl:kubernetes-client
+
+help: ## Say what there is
+	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 14
+
+demo: cargo ## Show Egret at work: builds, runs an agent through it, prints every verdict
+	@tests/packages.sh $(BUILD_NEEDS) $(DEMO_NEEDS)
+	@cargo build --release --locked --package egret --bin egret
+	@target/release/egret demo
+
+test: tools ## Run every test and print one summary
+	@tests/run.sh
+
+lint: cargo ## Check format and lints as CI does
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+format: cargo ## Format the sources
+	cargo fmt --all
+
+bench: cargo ## Measure requests per second and processor time through the proxy, beside direct
+	cargo build --release --locked --package egret --package egret-benches
+	target/release/proxy
+
+tools: cargo packages python node ## Install what the tests need
+
+cargo:
+	@command -v cargo > /dev/null || { \
+	  echo "cargo is missing: install Rust 1.95 or later from https://rustup.rs, then try again" >&2; exit 1; }
+
+packages:
+	@tests/packages.sh $(BUILD_NEEDS) $(TEST_NEEDS)
+	@python3 -c 'import ensurepip' 2> /dev/null || tests/packages.sh no-such-command:python3-venv
+
+python: tests/.venv/complete
+tests/.venv/complete: tests/requirements.txt | packages
+	@echo "installing the Python clients of the tests"
+	@rm -rf tests/.venv && python3 -m venv tests/.venv
+	@tests/.venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
+
+node: tests/node/node_modules/complete
+tests/node/node_modules/complete: tests/node/package-lock.json | packages
+	@echo "installing the Node client of the tests"
+	@npm ci --prefix tests/node --no-audit --no-fund --loglevel=error
+	@touch $@

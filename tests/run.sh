@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs every test of the workspace and ends with one summary: what failed, how long it took, `N passed, N failed`.
+#
+# Something that cannot be built counts as one failure, and so does a test that is ignored: nothing is skipped.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+begin=$SECONDS
+export EGRET_BIN="${CARGO_TARGET_DIR:-$PWD/target}/debug/egret"
+
+cargo build --workspace && cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$log"
+ended=$?
+
+passed=0 failed=0 ignored=0
+while read -r _ _ _ p _ f _ i _; do
+    passed=$((passed + p)) failed=$((failed + f)) ignored=$((ignored + i))
+done < <(grep '^test result: ' "$log")
+[ "$failed" -eq 0 ] && [ "$ended" -ne 0 ] && failed=1
+
+echo
+grep -E '^test .* \.\.\. FAILED$' "$log" | sed -e 's/^test /  failed: /' -e 's/ \.\.\. FAILED$//'
+grep -E '^test .* \.\.\. ignored' "$log" | sed -e 's/^test /  not run: /'
+grep -E '^error: could not compile' "$log"
+[ "$ignored" -gt 0 ] && echo "$ignored ignored tests count as failed"
+failed=$((failed + ignored))
+echo "in $(((SECONDS - begin) / 60)) min $(((SECONDS - begin) % 60)) s"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
