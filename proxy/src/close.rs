@@ -31,7 +31,10 @@ impl Drop for OpenExchange {
                     failure: books.outcome.failure.or(failure),
                     ..books.outcome
                 };
-                ledger.note(books.draft.clone().ended(outcome));
+                let mut draft = books.draft.clone();
+                let listed = books.recorded.min(draft.findings.len());
+                draft.findings.drain(..listed);
+                ledger.note(draft.ended(outcome));
             }
         }
     }

@@ -11,7 +11,6 @@ use egret_audit::{Failure, Fault};
 use egret_policies::{Trouble, Verdict, VerdictAction};
 use egret_scanners::Side;
 use http::{Method, Request, Response, StatusCode, Version, header, request, response};
-use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
 use crate::body::{Held, HoldFailed};
@@ -133,7 +132,7 @@ async fn inspect_request(
         });
     };
     let coded = terms.matters(Side::Request) && is_coded(&head.headers);
-    let outbound = release(held, coded, redacts);
+    let outbound = release(held, (coded, redacts), exchange);
     if is_sealed && outbound.out.decoded {
         return Err(troubled(exchange, Trouble::UndecodableBody));
     }
@@ -141,7 +140,11 @@ async fn inspect_request(
 }
 
 /// A judged body, in its original coding where nothing about it changes.
-fn release(mut held: Held<Incoming>, coded: bool, redacts: bool) -> Outbound {
+fn release(
+    mut held: Held<Incoming>,
+    (coded, redacts): (bool, bool),
+    exchange: &Arc<OpenExchange>,
+) -> Outbound {
     let original = coded && !redacts && held.complete && held.restore_original();
     let out = BodyOut {
         present: true,
@@ -150,7 +153,7 @@ fn release(mut held: Held<Incoming>, coded: bool, redacts: bool) -> Outbound {
         changed: redacts,
     };
     Outbound {
-        body: held.body.boxed_unsync(),
+        body: reply::on_record(held.body, exchange),
         out,
     }
 }
@@ -287,11 +290,10 @@ async fn inspect_answer(
         masked.map_err(|_| sealed_off(exchange, verdict))?;
     }
     match held {
-        Some(held) => Ok(release(
-            held,
-            terms.matters(side) && is_coded(&head.headers),
-            redacts,
-        )),
+        Some(held) => {
+            let coded = terms.matters(side) && is_coded(&head.headers);
+            Ok(release(held, (coded, redacts), exchange))
+        }
         None => Ok(Outbound {
             body: reply::empty(),
             out: BodyOut::NONE,

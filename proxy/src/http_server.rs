@@ -60,6 +60,7 @@ pub(crate) fn http1_builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
+/// Without pings of ours: they would keep an idle client's connection from ever being idle.
 fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -71,8 +72,6 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .max_send_buf_size(windows::SEND_BUFFER)
         .max_pending_accept_reset_streams(windows::PENDING_RESETS)
         .max_local_error_reset_streams(windows::ERROR_RESETS)
-        .keep_alive_interval(windows::PING_EVERY)
-        .keep_alive_timeout(windows::PING_TIMEOUT)
         .auto_date_header(false);
     builder
 }

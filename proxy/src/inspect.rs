@@ -172,6 +172,7 @@ pub(crate) fn trouble(error: &BodyError, side: Side) -> Option<Trouble> {
     match error.code(side)? {
         Code::UndecodableBody => Some(Trouble::UndecodableBody),
         Code::Limit => Some(Trouble::Limit),
+        Code::AuditUnavailable => Some(Trouble::AuditUnavailable),
         Code::BadRequest if !matches!(error, BodyError::Aborted(_)) => Some(Trouble::BadRequest),
         _ => None,
     }
@@ -191,6 +192,7 @@ fn failure(error: &BodyError, side: Side) -> Failure {
         BodyError::Trailer => "a trailer is not valid",
         BodyError::Short { .. } | BodyError::Long { .. } => "the body belies its length",
         BodyError::EmptyFrames => "the body is made of empty frames",
+        BodyError::Unrecorded => "the audit log could not be written",
         BodyError::Aborted(_) => "the body was broken off",
     };
     Failure { fault, reason }

@@ -20,6 +20,7 @@ mod gate;
 mod http_server;
 mod inspect;
 mod judge;
+mod known_secrets;
 mod leaves;
 mod ledger;
 mod line;
@@ -56,6 +57,7 @@ pub use config::{
     AuditPath, AuditSettings, CaFiles, Config, Durability, KnownSecretSources, Limits, Listen,
     Pinned, Timeouts, UpstreamSettings,
 };
+pub use known_secrets::KnownSecretError;
 pub use listeners::{ListenError, Listeners};
 pub use proxy::{Addresses, Counts, Proxy, ReloadError, Running, StartError};
 pub use roots::{RootsError, system_bundle};

@@ -42,6 +42,8 @@ pub(super) struct Books {
     pub(super) stage: Stage,
     pub(super) draft: Draft,
     pub(super) outcome: Outcome,
+    /// Findings that the decision on record lists already.
+    pub(super) recorded: usize,
 }
 
 /// How far an exchange has come.
@@ -171,6 +173,7 @@ impl OpenExchange {
                 stage: Stage::Undecided,
                 draft,
                 outcome,
+                recorded: 0,
             }),
             started: Instant::now(),
         })
@@ -209,8 +212,10 @@ impl OpenExchange {
             books.draft.clone()
         };
         let ledger = &self.flow.shared.ledger;
+        let listed = draft.findings.len();
         let recorded = ledger.record(draft).await;
         let mut books = lock(&self.books);
+        books.recorded = listed;
         match recorded {
             Ok(()) if verdict.refuses() => books.stage = Stage::Refused,
             // A late record may say that this was forwarded: how it ended is due all the same.

@@ -10,6 +10,7 @@ use egret_policies::{Host, Policy, Problem};
 use egret_scanners::{Catalog, FingerprintKey, KnownSecrets, MaskSet, Part, Scanner};
 
 use crate::config::{Config, KnownSecretSources};
+use crate::known_secrets::{self, KnownSecretError};
 
 /// One generation.
 pub(crate) struct Snapshot {
@@ -49,9 +50,17 @@ pub enum LoadError {
     /// A defect of ours while loading.
     #[error("loading the policy failed unexpectedly; this is a defect of Egret")]
     Panicked,
-    /// A known secret cannot be found where the configuration says.
-    #[error("`known_secrets` names the environment variable `{0}`, which is not set")]
-    MissingVariable(String),
+    /// A known secret cannot be read.
+    #[error(transparent)]
+    KnownSecrets(#[from] KnownSecretError),
+    /// The scanner cannot look for known secrets yet.
+    #[error("`known_secrets` is not supported yet (`{name}`, {length} bytes): remove the key")]
+    UnsupportedSecret {
+        /// The first secret's name.
+        name: String,
+        /// Its length.
+        length: usize,
+    },
 }
 
 impl Source {
@@ -85,8 +94,15 @@ impl Source {
         files
     }
 
+    /// Never silently without what the operator named.
     fn known_secrets(&self) -> Result<KnownSecrets, LoadError> {
-        Ok(KnownSecrets::none())
+        match known_secrets::read(&self.secrets)?.as_slice() {
+            [] => Ok(KnownSecrets::none()),
+            [first, ..] => Err(LoadError::UnsupportedSecret {
+                name: first.name.clone(),
+                length: first.value.len(),
+            }),
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub(crate) enum BodyError {
     /// Frame after frame without a byte in it.
     #[error("the body is made of empty frames")]
     EmptyFrames,
+    /// The audit log cannot be written: nothing may pass.
+    #[error("the audit log cannot be written")]
+    Unrecorded,
     /// The peer closed, reset or broke the stream in the middle; the transport's words.
     #[error("the peer ended the body early: {0}")]
     Aborted(Box<str>),
@@ -59,7 +62,7 @@ impl BodyError {
     /// Whose fault it is, for a body that flows in this direction.
     pub(crate) fn fault(&self, side: Side) -> Fault {
         match (self, side) {
-            (BodyError::Denied, _) => Fault::Egret,
+            (BodyError::Denied | BodyError::Unrecorded, _) => Fault::Egret,
             (_, Side::Request) => Fault::Client,
             (_, Side::Response) => Fault::Upstream,
         }
@@ -70,6 +73,7 @@ impl BodyError {
     pub(crate) fn code(&self, side: Side) -> Option<Code> {
         Some(match (self, side) {
             (BodyError::Denied, _) => return None,
+            (BodyError::Unrecorded, _) => Code::AuditUnavailable,
             (BodyError::Undecodable(_), _) => Code::UndecodableBody,
             (BodyError::Unscannable(ScanError::Malformed), _) => Code::UndecodableBody,
             (BodyError::Unscannable(_) | BodyError::EmptyFrames, _) => Code::Limit,
