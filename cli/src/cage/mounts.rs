@@ -11,9 +11,9 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind,
     mount_bind_recursive, mount_change, mount_remount, move_mount, open_tree,
 };
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// What an empty folder allows: no devices, no set-uid files.
@@ -80,16 +80,16 @@ fn private_proc() -> anyhow::Result<()> {
     )
 }
 
+/// An empty folder with the permissions of the one it covers: tmux, for one, insists on its own.
 fn cover_folder(folder: &Path) -> anyhow::Result<()> {
     let failed = || format!("cannot cover `{}`", folder.display());
-    if !folder.is_dir() {
-        return Ok(());
-    }
-    let mode = match folder.to_str() {
-        Some("/dev/shm") => c"mode=1777",
-        _ => c"mode=0755",
+    let mode = match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => found.permissions().mode() & 0o1777,
+        // Gone since it was found: there is nothing to cover.
+        _ => return Ok(()),
     };
-    mount("tmpfs", folder, "tmpfs", BARE, mode).with_context(failed)?;
+    let options = CString::new(format!("mode={mode:o}")).with_context(failed)?;
+    mount("tmpfs", folder, "tmpfs", BARE, &*options).with_context(failed)?;
     if folder == Path::new("/run") {
         furnish_run().with_context(failed)?;
     }

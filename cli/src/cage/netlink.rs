@@ -109,27 +109,22 @@ impl Socket {
     }
 
     /// Sends the messages in one datagram and waits until each one that asks for it is acknowledged. The first
-    /// refusal is returned with the position of its message in `messages`.
-    pub(super) fn transact(&self, messages: &[Message]) -> Result<(), Refusal> {
-        let at = |position| move |source: io::Error| Refusal { position, source };
+    /// refusal is the error.
+    pub(super) fn transact(&self, messages: &[Message]) -> io::Result<()> {
         let datagram: Vec<u8> = messages
             .iter()
             .flat_map(|message| message.bytes.iter().copied())
             .collect();
-        send(&self.0, &datagram, SendFlags::empty()).map_err(|error| at(0)(error.into()))?;
+        send(&self.0, &datagram, SendFlags::empty())?;
         let mut awaited: Vec<u32> = messages
             .iter()
             .filter(|message| asks_for_ack(message))
             .map(|message| message.sequence)
             .collect();
         while !awaited.is_empty() {
-            for answer in self.receive().map_err(at(0))? {
-                let position = messages
-                    .iter()
-                    .position(|message| message.sequence == answer.sequence)
-                    .unwrap_or(0);
+            for answer in self.receive()? {
                 if answer.code != 0 {
-                    return Err(at(position)(io::Error::from_raw_os_error(-answer.code)));
+                    return Err(io::Error::from_raw_os_error(-answer.code));
                 }
                 awaited.retain(|sequence| *sequence != answer.sequence);
             }
@@ -143,15 +138,6 @@ impl Socket {
         let received = buffer.get(..length).unwrap_or_default();
         Ok(answers(received))
     }
-}
-
-/// The kernel said no.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    /// Which message of the batch.
-    pub(super) position: usize,
-    /// Its reason.
-    pub(super) source: io::Error,
 }
 
 /// `NLMSG_ERROR`: zero is an acknowledgement.

@@ -4,7 +4,7 @@
 //! address on `lo` the packet has no source to be answered to. With both, every destination is reachable as far
 //! as `lo`, where [`super::redirect`] takes it.
 
-use super::netlink::{ACK, CREATE, EXCLUSIVE, Message, REQUEST, Refusal, Socket};
+use super::netlink::{ACK, CREATE, EXCLUSIVE, Message, REQUEST, Socket};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -24,20 +24,12 @@ const NEW_ROUTE: u16 = 24;
 const INET: u8 = 2;
 const INET6: u8 = 10;
 
-/// Whether the cage has the second family. A kernel without IPv6 has nothing to catch in it either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Families {
-    pub(super) v6: bool,
-}
-
 /// Sets `lo` up in the network namespace of this process.
-pub(super) fn configure() -> io::Result<Families> {
+pub(super) fn configure() -> io::Result<()> {
     allow_v6();
     let socket = Socket::open(None)?;
-    let transact =
-        |messages: &[Message]| socket.transact(messages).map_err(|refused| refused.source);
-    transact(&[link_up(1)])?;
-    transact(&[
+    socket.transact(&[link_up(1)])?;
+    socket.transact(&[
         address(2, INET, &ADDRESS_V4.octets(), 32),
         default_route(3, INET, &ADDRESS_V4.octets()),
     ])?;
@@ -46,9 +38,9 @@ pub(super) fn configure() -> io::Result<Families> {
         default_route(5, INET6, &ADDRESS_V6.octets()),
     ]);
     match v6 {
-        Ok(()) => Ok(Families { v6: true }),
-        Err(Refusal { source, .. }) if has_no_v6(&source) => Ok(Families { v6: false }),
-        Err(Refusal { source, .. }) => Err(source),
+        // A kernel without IPv6 has nothing to catch in it either.
+        Err(error) if !has_no_v6(&error) => Err(error),
+        _ => Ok(()),
     }
 }
 

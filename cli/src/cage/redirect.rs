@@ -33,10 +33,7 @@ pub(super) struct Ports {
 
 /// Installs the rules in the network namespace of this process, all or none.
 pub(super) fn install(ports: Ports) -> io::Result<()> {
-    let socket = Socket::open(Some(netlink::NETFILTER))?;
-    socket
-        .transact(&transaction(ports))
-        .map_err(|refused| refused.source)
+    Socket::open(Some(netlink::NETFILTER))?.transact(&transaction(ports))
 }
 
 fn transaction(ports: Ports) -> Vec<Message> {
