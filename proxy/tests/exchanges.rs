@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use egret_proxy::AuditPath;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use rig::{ALLOWED, DENIED, FORGED, Rig, SECOND, briefly, get, get2, http1, http2};
@@ -355,6 +356,29 @@ async fn a_flow_keeps_the_policy_it_started_with() {
     let answers = http1(stream, vec![get(ALLOWED, "/3")]).await;
     assert_eq!(answers.first().unwrap().0, StatusCode::FORBIDDEN);
     assert_eq!(rig.parsed(), ["/1", "/2"]);
+}
+
+#[tokio::test]
+async fn without_a_record_nothing_is_sent() {
+    let rig = Rig::with(|config| {
+        config.audit.path = AuditPath::File("/dev/full".into());
+    })
+    .await;
+    let began = std::time::Instant::now();
+    let stream = rig
+        .secured("allowed.test:443", ALLOWED, &["http/1.1"])
+        .await;
+    let answers = http1(stream, vec![get(ALLOWED, "/1"), get(ALLOWED, "/2")]).await;
+    for (status, body) in &answers {
+        assert_eq!(*status, StatusCode::FORBIDDEN);
+        assert!(body.contains("audit_unavailable"), "{body}");
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "refused without waiting long"
+    );
+    assert!(rig.parsed().is_empty());
+    rig.running.shutdown().await;
 }
 
 /// Waits for something the other side does, without a fixed time: bounded by the test's own patience.
