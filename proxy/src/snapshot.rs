@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use egret_policies::{Host, Policy, Problem};
-use egret_scanners::{Catalog, FingerprintKey, KnownSecrets, MaskSet, Part, Scanner};
+use egret_scanners::{Catalog, FingerprintKey, KnownSecret, KnownSecrets, MaskSet, Part, Scanner};
 
 use crate::config::{Config, KnownSecretSources};
 use crate::known_secrets::{self, KnownSecretError};
@@ -53,14 +53,9 @@ pub enum LoadError {
     /// A known secret cannot be read.
     #[error(transparent)]
     KnownSecrets(#[from] KnownSecretError),
-    /// The scanner cannot look for known secrets yet.
-    #[error("`known_secrets` is not supported yet (`{name}`, {length} bytes): remove the key")]
-    UnsupportedSecret {
-        /// The first secret's name.
-        name: String,
-        /// Its length.
-        length: usize,
-    },
+    /// A known secret cannot be looked for.
+    #[error(transparent)]
+    KnownSecret(#[from] egret_scanners::KnownError),
 }
 
 impl Source {
@@ -94,15 +89,15 @@ impl Source {
         files
     }
 
-    /// Never silently without what the operator named.
     fn known_secrets(&self) -> Result<KnownSecrets, LoadError> {
-        match known_secrets::read(&self.secrets)?.as_slice() {
-            [] => Ok(KnownSecrets::none()),
-            [first, ..] => Err(LoadError::UnsupportedSecret {
-                name: first.name.clone(),
-                length: first.value.len(),
-            }),
+        let secrets = known_secrets::read(&self.secrets)?;
+        let secrets = secrets.into_iter();
+        let known =
+            KnownSecrets::new(secrets.map(|secret| KnownSecret::new(secret.name, secret.value)))?;
+        for warning in known.warnings() {
+            tracing::warn!(%warning, "known secret");
         }
+        Ok(known)
     }
 }
 

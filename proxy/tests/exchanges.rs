@@ -381,6 +381,36 @@ async fn without_a_record_nothing_is_sent() {
     rig.running.shutdown().await;
 }
 
+#[tokio::test]
+async fn a_known_secret_never_leaves_and_is_never_written_down() {
+    let value = "correct-horse-battery-staple-77";
+    let folder = tempfile::tempdir().unwrap();
+    let env_file = folder.path().join(".env");
+    std::fs::write(&env_file, format!("# mine\nDB_PASSWORD='{value}'\n")).unwrap();
+    let rig = Rig::with(|config| config.known_secrets.env_file = Some(env_file)).await;
+    let stream = rig
+        .secured("allowed.test:443", ALLOWED, &["http/1.1"])
+        .await;
+    let body = format!("{{\"note\": \"{value}\"}}");
+    let request = Request::post("/leak")
+        .header("host", ALLOWED)
+        .header("content-type", "application/json");
+    let request = request.body(Full::from(body)).unwrap();
+    let path = format!("/{value}");
+    let answers = http1(stream, vec![request, get(ALLOWED, &path)]).await;
+    for (status, body) in &answers {
+        assert_eq!(*status, StatusCode::FORBIDDEN, "{body}");
+        assert!(
+            body.contains("secret_in_request") && !body.contains(value),
+            "{body}"
+        );
+    }
+    assert!(rig.parsed().is_empty());
+    let records = rig.records().await;
+    assert!(!serde_json::to_string(&records).unwrap().contains(value));
+    assert_eq!(briefly(&records), ["decision deny secret_in_request"; 2]);
+}
+
 /// Waits for something the other side does, without a fixed time: bounded by the test's own patience.
 async fn until(mut done: impl FnMut() -> bool) {
     let waited = async {
