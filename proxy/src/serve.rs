@@ -115,7 +115,7 @@ where
 }
 
 /// Stop 3: reads until the first bytes say what they are, one absolute deadline for all of them.
-async fn detect<S>(stream: &mut Captured<S>, deadline: Instant) -> Detection
+pub(crate) async fn detect<S>(stream: &mut Captured<S>, deadline: Instant) -> Detection
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -212,7 +212,7 @@ async fn approach(flow: &OpenFlow, known: &mut Known, offer: Offer) -> Option<Li
 }
 
 /// The SNI joins what is known; where a name is known already it must be the same.
-fn adopt(known: &mut Known, name: &ServerName) {
+pub(crate) fn adopt(known: &mut Known, name: &ServerName) {
     match (&known.host, name) {
         (_, ServerName::Malformed) => known.fail(Trouble::NameMismatch),
         (None, ServerName::Stated(host)) => known.host = Some(host.clone()),

@@ -411,6 +411,31 @@ async fn a_known_secret_never_leaves_and_is_never_written_down() {
     assert_eq!(briefly(&records), ["decision deny secret_in_request"; 2]);
 }
 
+#[tokio::test]
+async fn a_tunnel_is_for_its_name_alone() {
+    let rig = Rig::start().await;
+    let mut nested = rig.connected("tunnel.test:443").await;
+    nested
+        .write_all(b"CONNECT allowed.test:443 HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(nested.read(&mut [0; 16]).await.unwrap_or(0), 0);
+    let stream = rig.connected("tunnel.test:443").await;
+    assert!(rig.handshake(stream, ALLOWED, &[]).await.is_err());
+    let mut opaque = rig.connected("tunnel.test:443").await;
+    opaque.write_all(b"no TLS, but tunnelled\n").await.unwrap();
+    assert!(
+        opaque.read(&mut [0; 16]).await.is_ok_and(|read| read > 0),
+        "the origin's alert"
+    );
+    drop(opaque);
+    assert!(rig.parsed().is_empty());
+    let records = briefly(&rig.records().await);
+    let refused = ["decision deny bad_request", "decision deny name_mismatch"];
+    let tunnelled = ["decision tunnel -", "outcome tunnel -"];
+    assert_eq!(records, [refused, tunnelled].concat());
+}
+
 /// Waits for something the other side does, without a fixed time: bounded by the test's own patience.
 async fn until(mut done: impl FnMut() -> bool) {
     let waited = async {

@@ -157,6 +157,16 @@ impl Rig {
     /// TLS through a tunnel, as curl would.
     pub async fn secured(&self, target: &str, sni: &str, alpn: &[&str]) -> TlsStream<TcpStream> {
         let stream = self.connected(target).await;
+        self.handshake(stream, sni, alpn).await.unwrap()
+    }
+
+    /// A handshake that may fail.
+    pub async fn handshake(
+        &self,
+        stream: TcpStream,
+        sni: &str,
+        alpn: &[&str],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -167,7 +177,6 @@ impl Rig {
         TlsConnector::from(Arc::new(config))
             .connect(name, stream)
             .await
-            .unwrap()
     }
 
     /// Ends the proxy and gives its records.
