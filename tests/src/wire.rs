@@ -29,6 +29,13 @@ impl Wire {
         }
     }
 
+    /// A connection over a socket that is there already.
+    pub fn over(socket: TcpStream) -> Self {
+        Self {
+            stream: BufReader::new(Box::new(socket)),
+        }
+    }
+
     /// CONNECTs to `host:443` at the proxy and speaks TLS inside, offering HTTP/1.1 alone.
     pub fn tunnel(proxy: u16, host: &str, ca: &Path) -> Self {
         Self::tunnel_as(proxy, host, host, ca)

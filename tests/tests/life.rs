@@ -1,0 +1,345 @@
+//! The life of the proxy: its log under kill -9 and a full disk, draining, reloading, and its clients' bad manners.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use egret_tests::{Curl, Exit, Setup, World, command, wait_for};
+use rustix::process::Signal;
+use serde_json::Value;
+
+const DENY_ALL: &str = "version: 1\ndefault: deny\n";
+
+#[test]
+fn kill_9_under_load_loses_no_acknowledged_record() {
+    let mut world = Setup::open().start();
+    let (proxy, ca) = (world.egret().proxy, world.egret().ca());
+    std::thread::scope(|scope| {
+        for client in 0..4 {
+            let ca = &ca;
+            scope.spawn(move || {
+                // Fifty requests on one connection; how far it gets is the killer's choice.
+                let urls =
+                    (0..50).map(|n| format!("https://origin.test/text?client={client}&n={n}"));
+                let urls: Vec<String> = urls.collect();
+                let (first, rest) = urls.split_first().unwrap();
+                Curl::through(first, ca, proxy).args(rest).run();
+            });
+        }
+        world.origin.seen_complete(20);
+        world.kill();
+    });
+    let parsed = world.origin.seen();
+    let log = world.directory().join("state/audit.jsonl");
+    let decided = decisions(&log);
+    for seen in &parsed {
+        assert!(
+            decided.contains(&seen.target),
+            "{} was forwarded and is not in the log",
+            seen.target
+        );
+    }
+    // What a crash in the middle of a write leaves.
+    let mut torn = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+    torn.write_all(br#"{"v":1,"seq":99999,"time":"2026-"#)
+        .unwrap();
+    drop(torn);
+    world.restart();
+    assert_eq!(world.get("https://origin.test/text?after=1").status, 200);
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(!text.contains(r#""seq":99999"#), "the torn tail is gone");
+    let repaired = world
+        .egret()
+        .records()
+        .iter()
+        .any(|record| record["event"] == "repair" || record.to_string().contains("torn"));
+    assert!(repaired, "the repair is on record: {text}");
+    world.finish_uncounted();
+}
+
+#[test]
+fn without_a_log_nothing_is_forwarded_and_it_comes_back_by_itself() {
+    // A file system that can be filled: one page of tmpfs would need root, a limit on file size does not.
+    let world = Setup::open().start();
+    assert_eq!(world.get("https://origin.test/text").status, 200);
+    let audit = world.egret().audit();
+    let pid = world.egret().process().id().to_string();
+    let size = std::fs::metadata(&audit).unwrap().len();
+    limit(&pid, &(size + 1).to_string());
+    let begin = Instant::now();
+    let refused = world.get("https://origin.test/text");
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "it does not hang: {:?}",
+        begin.elapsed()
+    );
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert_eq!(refused.json()["error"]["code"], "audit_unavailable");
+    assert_eq!(world.origin.seen().len(), 1, "no record, no traffic");
+    limit(&pid, "unlimited");
+    wait_for("the proxy to forward again", || {
+        (world.get("https://origin.test/text").status == 200).then_some(())
+    });
+    world.finish();
+}
+
+#[test]
+fn sigterm_lets_a_running_request_finish() {
+    let world = Setup::open().start();
+    let mut curl = world
+        .curl("https://origin.test/ticks?n=2&gate=drain")
+        .start();
+    let mut stdout = curl.stdout.take().unwrap();
+    world.origin.open("drain", 1);
+    let mut first = [0; 19];
+    stdout.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"id: 0\ndata: tick 0\n");
+    world.egret().process().signal(Signal::TERM);
+    world.egret().process().line_with("stopping");
+    world.origin.open("drain", 1);
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "\nid: 1\ndata: tick 1\n\n");
+    assert!(curl.wait().unwrap().success());
+    world.finish();
+}
+
+#[test]
+fn sighup_reloads_and_a_bad_file_keeps_the_old_policy() {
+    let world = Setup::open().config("watch: false\n").start();
+    assert_eq!(world.get("https://origin.test/text").status, 200);
+    world.write_policy("version: 1\nrulez: []\n");
+    assert!(world.egret().reload().contains("not reloaded"));
+    assert_eq!(
+        world.get("https://origin.test/text").status,
+        200,
+        "the old policy stays in force"
+    );
+    world.write_policy(DENY_ALL);
+    assert!(world.egret().reload().contains("generation"));
+    assert_eq!(world.get("https://origin.test/text").status, 403);
+    let generations: Vec<Value> = world
+        .egret()
+        .records_of("decision", 3)
+        .iter()
+        .map(|record| record["policy"]["generation"].clone())
+        .collect();
+    assert_eq!(generations[0], generations[1]);
+    assert_ne!(generations[1], generations[2]);
+    world.finish();
+}
+
+#[test]
+fn a_changed_policy_file_is_noticed() {
+    let world = Setup::open().start();
+    assert_eq!(world.get("https://origin.test/text").status, 200);
+    world.write_policy(DENY_ALL);
+    wait_for("the new policy", || {
+        (world.get("https://origin.test/text").status == 403).then_some(())
+    });
+    world.finish();
+}
+
+#[test]
+fn a_client_that_stops_reading_stops_the_origin_too() {
+    let world = Setup::open().start();
+    let mut wire = world.tunnel("origin.test");
+    wire.send("GET /endless HTTP/1.1\r\nhost: origin.test\r\n\r\n")
+        .unwrap();
+    assert_eq!(wire.head().unwrap().status, 200);
+    wire.read_exact(&mut [0; 65536]).unwrap();
+    // It reads no more, and others are served meanwhile; the body is not piled up in memory.
+    for _ in 0..20 {
+        assert_eq!(world.get("https://origin.test/bytes/100000").status, 200);
+    }
+    let memory = resident(world.egret().process().id());
+    assert!(memory < 200 << 20, "{memory} bytes resident");
+    drop(wire);
+    world.egret().records_of("outcome", 21);
+    world.finish();
+}
+
+#[test]
+fn an_early_answer_ends_the_upload() {
+    let world = Setup::open().start();
+    let body = world.directory().join("body");
+    std::fs::write(&body, vec![b'x'; 20_000_000]).unwrap();
+    for option in ["--http1.1", "--http2"] {
+        let curl = world
+            .curl("https://origin.test/early")
+            .args([option, "--data-binary"]);
+        let fetched = world.fetch(curl.arg(&format!("@{}", body.display())));
+        assert_eq!(fetched.status, 413, "{option}: {}", fetched.error);
+    }
+    world.finish();
+}
+
+#[test]
+fn a_client_that_leaves_has_its_outcome() {
+    let world = Setup::open().start();
+    let mut curl = world.curl("https://origin.test/slow?gate=never").start();
+    wait_for("the request to arrive", || {
+        (world.origin.seen().len() == 1).then_some(())
+    });
+    curl.kill().unwrap();
+    curl.wait().unwrap();
+    let outcomes = world.egret().records_of("outcome", 1);
+    assert_eq!(outcomes.len(), 1, "{outcomes:#?}");
+    world.finish();
+}
+
+#[test]
+fn an_upstream_that_breaks_anywhere_is_one_readable_answer_and_one_outcome() {
+    const BEFORE_THE_REQUEST: &[&str] = &[
+        "at-accept",
+        "in-hello",
+        "after-handshake",
+        "in-request-head",
+    ];
+    const BROKEN_ANSWERS: &[&str] = &[
+        "after-request-head",
+        "in-request-body",
+        "in-status-line",
+        "in-response-head",
+        "in-response-body",
+        "in-chunk",
+        "before-last-chunk",
+        "short-body",
+        "bad-chunk",
+        "two-lengths",
+        "length-and-chunked",
+        "not-gzip",
+        "cut-gzip",
+        "unknown-coding",
+        "not-http",
+    ];
+    let world = Setup::open().start();
+    let faults: Vec<&str> = BEFORE_THE_REQUEST
+        .iter()
+        .chain(BROKEN_ANSWERS)
+        .copied()
+        .collect();
+    let mut complete = Vec::new();
+    for fault in &faults {
+        let url = format!("https://{fault}.fault.test/");
+        let fetched = world.fetch(
+            world
+                .curl(&url)
+                .args(["--http1.1", "--data", "a little body"]),
+        );
+        // An answer of ours is whole; one of theirs may not look whole.
+        let readable = fetched.header("x-egret-request-id").is_some() && fetched.exit == 0;
+        if readable {
+            assert!(
+                [403, 502].contains(&fetched.status),
+                "{fault}: {}",
+                fetched.text()
+            );
+            assert!(fetched.json()["error"]["message"].is_string(), "{fault}");
+        } else if fetched.exit == 0 {
+            complete.push((*fault, fetched.status, fetched.text()));
+        }
+    }
+    assert!(
+        complete.is_empty(),
+        "what broke off looks whole: {complete:#?}"
+    );
+    let records = world.finish_uncounted();
+    for (event, least) in [("decision", faults.len()), ("outcome", faults.len())] {
+        let count = records
+            .iter()
+            .filter(|record| record["event"] == event)
+            .count();
+        assert_eq!(count, least, "{event}: {records:#?}");
+    }
+}
+
+#[test]
+fn the_demo_is_as_expected() {
+    let demo = Exit::of(command().arg("demo"));
+    assert_eq!(demo.code, Some(0), "{}{}", demo.stdout, demo.stderr);
+    for word in [
+        "ALLOW",
+        "REDACT",
+        "DENY",
+        "saw nothing",
+        "the chain holds",
+        "verdicts as expected",
+    ] {
+        assert!(demo.stdout.contains(word), "{word}: {}", demo.stdout);
+    }
+    assert!(
+        !demo.stdout.contains('\x1b'),
+        "no colour where there is no terminal"
+    );
+}
+
+#[test]
+fn health_readiness_and_metrics_are_served_and_name_no_host() {
+    let world = Setup::open().start();
+    assert_eq!(world.get("https://origin.test/text").status, 200);
+    assert_eq!(world.get("https://paste.example.net/").status, 403);
+    let admin = world.egret().admin;
+    let ask = |path: &str| egret_tests::call(admin, "GET", path, "");
+    assert_eq!(ask("/healthz").status, 200);
+    assert_eq!(ask("/readyz").status, 200);
+    assert_eq!(ask("/anything").status, 404);
+    let metrics = ask("/metrics").text();
+    assert!(metrics.contains("egret_"), "{metrics}");
+    for host in ["origin.test", "paste.example.net", "/text"] {
+        assert!(!metrics.contains(host), "{metrics}");
+    }
+    world.finish();
+}
+
+/// The targets of all decisions that let through.
+fn decisions(log: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(log).unwrap();
+    let records = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let let_through =
+        records.filter(|record| record["event"] == "decision" && record["verdict"] == "allow");
+    let_through
+        .map(|record| record["request"]["path"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Sets the file size limit of a running process.
+fn limit(pid: &str, bytes: &str) {
+    let mut prlimit = std::process::Command::new("prlimit");
+    let set = Exit::of(prlimit.args(["--pid", pid, &format!("--fsize={bytes}:unlimited")]));
+    assert_eq!(set.code, Some(0), "{set:?}");
+}
+
+/// Bytes of memory that a process has resident.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 1024
+}
+
+#[test]
+fn the_state_folder_is_for_nobody_else() {
+    let world: World = Setup::open().start();
+    let mode = |path: &str| {
+        std::fs::metadata(world.directory().join(path))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(mode("state"), 0o700);
+    assert_eq!(mode("state/ca.key"), 0o600);
+    assert_eq!(mode("state/audit.jsonl"), 0o600);
+    world.finish();
+}
