@@ -1,5 +1,13 @@
 //! One exchange, told by its records and by what the origin saw.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test whose world cannot be set up must fail"
+)]
+
 mod rig;
 
 use std::sync::atomic::Ordering;

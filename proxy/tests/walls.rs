@@ -1,6 +1,14 @@
 //! The walls inside the crate, held by reading its sources: only `gate` refuses, only `upstream` dials,
 //! only `ledger` writes the audit log.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test whose world cannot be set up must fail"
+)]
+
 use std::path::{Path, PathBuf};
 
 /// A phrase that only these files may hold.

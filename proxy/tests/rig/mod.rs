@@ -3,6 +3,13 @@
 //! The origin counts what it accepts and what it parses, and for each request it parses it looks into
 //! the audit log: the decision must be there already.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test whose world cannot be set up must fail"
+)]
 #![allow(dead_code, reason = "each test file uses its part of the rig")]
 
 use std::convert::Infallible;
