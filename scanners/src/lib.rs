@@ -13,6 +13,7 @@
 mod catalog;
 pub mod checks;
 mod confirm;
+mod example;
 mod finding;
 mod fingerprint;
 mod fold;
@@ -36,6 +37,7 @@ pub use catalog::{
     Home, HomeSpec, InnerSpec, Pattern, PatternError, Segment, Shape, ShapeName, Signature,
     SignatureSpec,
 };
+pub use example::{ExampleMaker, in_context};
 pub use finding::{Class, Finding, Part, Place, Severity, Side};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use known::{KnownError, KnownSecret, KnownSecrets, KnownWarning, Needle};

@@ -32,6 +32,45 @@ pub(super) fn bitcoin_address(text: &[u8]) -> bool {
     base58check(text) && decode(text).is_some_and(|bytes| bytes.len() == 25)
 }
 
+/// Replaces a text by base58check of a version, `length` bytes made from the text, and the check.
+pub(super) fn sign(text: &mut Vec<u8>, version: &[u8], length: usize) {
+    let mut payload = version.to_vec();
+    let mut state = Sha256::digest(&*text).to_vec();
+    while payload.len() < version.len() + length {
+        payload.extend_from_slice(&state);
+        state = Sha256::digest(&state).to_vec();
+    }
+    payload.truncate(version.len() + length);
+    if length == 33 {
+        // A compressed key says so in its last byte.
+        payload.pop();
+        payload.push(1);
+    }
+    let check = Sha256::digest(Sha256::digest(&payload));
+    payload.extend(check.iter().take(4));
+    *text = encode(&payload);
+}
+
+/// Base58 of bytes, leading zero bytes as `1`.
+fn encode(bytes: &[u8]) -> Vec<u8> {
+    let mut digits: Vec<u32> = Vec::new();
+    for byte in bytes {
+        let mut carry = u32::from(*byte);
+        for digit in &mut digits {
+            carry += *digit << 8;
+            *digit = carry % 58;
+            carry /= 58;
+        }
+        while carry > 0 {
+            digits.push(carry % 58);
+            carry /= 58;
+        }
+    }
+    digits.extend(bytes.iter().take_while(|byte| **byte == 0).map(|_| 0));
+    let letter = |digit: &u32| BASE58.get(*digit as usize).copied();
+    digits.iter().rev().filter_map(letter).collect()
+}
+
 /// Bech32 or bech32m (BIP-173, BIP-350): one case, `1` before the data, a checksum that holds.
 pub(super) fn bech32(text: &[u8]) -> bool {
     let upper = text.iter().any(u8::is_ascii_uppercase);

@@ -8,6 +8,7 @@ mod base58;
 mod crc;
 mod encoded;
 mod europe;
+mod mend;
 mod money;
 mod numbers;
 mod things;
@@ -40,6 +41,17 @@ impl Check {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether a match that fails is no finding at all.
+    #[must_use]
+    pub fn is_documented(&self) -> bool {
+        self.failure == Verdict::Fails
+    }
+
+    /// Rewrites a value of the right shape so that the check holds, where there is a way to.
+    pub(crate) fn mend(&self, value: &mut Vec<u8>) {
+        mend::mend(self.name, value);
     }
 
     /// What the check says of the bytes of a match.
