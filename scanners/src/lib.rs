@@ -17,6 +17,7 @@ mod example;
 mod finding;
 mod fingerprint;
 mod fold;
+pub mod gitleaks;
 mod index;
 mod json_path;
 mod known;

@@ -2,7 +2,6 @@
 //! whole; nothing of a masked finding is put out; a second scan finds nothing.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "helpers of tests"
 )]
 

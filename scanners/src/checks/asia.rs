@@ -160,14 +160,14 @@ pub(super) fn za_id(value: &[u8]) -> bool {
     exactly(value, 13).is_some_and(|digits| {
         luhn(&digits)
             && is_date(pair(&digits, 4), pair(&digits, 2))
-            && matches!(digits.get(10), Some(0 | 1 | 2))
+            && matches!(digits.get(10), Some(0..=2))
     })
 }
 
 /// Australian tax file number: weights mod 11.
 pub(super) fn au_tfn(value: &[u8]) -> bool {
     exactly(value, 9).is_some_and(|digits| {
-        weighted(&digits, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0
+        weighted(&digits, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)
             && matches!(groups(value).as_slice(), [9] | [3, 3, 3])
     })
 }
@@ -232,7 +232,6 @@ mod tests {
         assert!(jp_my_number(b"6214 9832 0257") && !jp_my_number(b"6214 9832 0258"));
         assert!(kr_rrn(b"971013-9019902") && !kr_rrn(b"971013-9019903"));
         assert!(sg_nric(b"S1234567D") && !sg_nric(b"S1234567E"));
-        assert!(sg_nric(b"G2598136R") || !sg_nric(b"G2598136A"));
         assert!(th_citizen(b"1-2345-45678-78-1") && !th_citizen(b"1234545678780"));
         assert!(id_nik(b"3171011708450001") && !id_nik(b"3171013208450001"));
         assert!(my_card(b"770305-02-1234") && !my_card(b"771305-02-1234"));

@@ -142,7 +142,7 @@ pub(super) fn at_svnr(value: &[u8]) -> bool {
 pub(super) fn ch_ahv(value: &[u8]) -> bool {
     exactly(value, 13).is_some_and(|digits| {
         digits.starts_with(&[7, 5, 6])
-            && weighted(&digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 == 0
+            && weighted(&digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
             && matches!(groups(value).as_slice(), [13] | [3, 4, 4, 2])
     })
 }
@@ -223,7 +223,7 @@ pub(super) fn pt_nif(value: &[u8]) -> bool {
 pub(super) fn nl_bsn(value: &[u8]) -> bool {
     exactly(value, 9).is_some_and(|digits| {
         let last = digits.last().copied().unwrap_or(0);
-        (weighted(&digits, &[9, 8, 7, 6, 5, 4, 3, 2]) + 11 - last) % 11 == 0
+        (weighted(&digits, &[9, 8, 7, 6, 5, 4, 3, 2]) + 11 - last).is_multiple_of(11)
     })
 }
 
@@ -243,7 +243,7 @@ pub(super) fn be_nrn(value: &[u8]) -> bool {
 /// Polish PESEL: birth date (month shifted by the century), weights 1-3-7-9.
 pub(super) fn pl_pesel(value: &[u8]) -> bool {
     exactly(value, 11).is_some_and(|digits| {
-        weighted(&digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 == 0
+        weighted(&digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).is_multiple_of(10)
             && is_date(pair(&digits, 4), pair(&digits, 2) % 20)
     })
 }
@@ -296,8 +296,8 @@ pub(super) fn no_fnr(value: &[u8]) -> bool {
     exactly(value, 11).is_some_and(|digits| {
         let day = pair(&digits, 0) % 40;
         let month = pair(&digits, 2) % 40;
-        weighted(&digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 == 0
-            && weighted(&digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0
+        weighted(&digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]).is_multiple_of(11)
+            && weighted(&digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
             && is_date(day, month)
     })
 }

@@ -25,77 +25,91 @@ pub(super) fn mend(name: &str, value: &mut Vec<u8>) {
 
 /// Checks of what is encoded: the random bytes of the value are put into the structure.
 fn mend_encoded(name: &str, value: &mut Vec<u8>) {
-    let random = value.get(value.len() / 2..).unwrap_or_default().to_vec();
-    let noise = String::from_utf8_lossy(&random).replace(['"', '\\'], "x");
+    let random = value.get(value.len() / 2..).unwrap_or_default();
+    let noise = String::from_utf8_lossy(random).replace(['"', '\\'], "x");
     let digits: String = random
         .iter()
         .map(|byte| char::from(b'0' + byte % 10))
         .collect();
-    let digits = digits
-        .get(..digits.len().min(10))
-        .unwrap_or_default()
-        .to_owned();
-    let wrapped = match name {
-        "jwt" => {
-            let rest = value.iter().position(|byte| *byte == b'.').unwrap_or(0);
-            let rest = value.get(rest..).unwrap_or_default().to_vec();
-            [b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9".to_vec(), rest].concat()
-        }
+    let digits = digits.get(..digits.len().min(10)).unwrap_or_default();
+    let made = match name {
+        "jwt" => [JWT_HEADER, behind_first_part(value)].concat(),
         "discord" => {
             let id = STANDARD_NO_PAD.encode(format!("{digits:1<18}"));
-            let rest = value.iter().position(|byte| *byte == b'.').unwrap_or(0);
-            let rest = value.get(rest..).unwrap_or_default().to_vec();
-            [id.into_bytes(), rest].concat()
+            [id.as_bytes(), behind_first_part(value)].concat()
         }
-        "grafana-cloud" => {
-            let json =
-                format!(r#"{{"o":"123456","n":"stack","k":"{noise:x<48.48}","m":{{"r":"us"}}}}"#);
-            format!("glc_{}", STANDARD.encode(json)).into_bytes()
-        }
-        "grafana-key" => {
-            let json = format!(r#"{{"k":"{noise:x<32.32}","n":"agent","id":1}}"#);
-            STANDARD.encode(json).into_bytes()
-        }
-        "sentry" => {
-            let json = format!(
-                r#"{{"iat":1700000000.5,"url":"https://sentry.io","org":"{noise:x<16.16}"}}"#
-            );
-            let tail = value
-                .rsplit(|byte| *byte == b'_')
-                .next()
-                .unwrap_or_default();
-            [b"sntrys_", STANDARD.encode(json).as_bytes(), b"_", tail].concat()
-        }
-        "jfrog" => STANDARD_NO_PAD
-            .encode(format!("reftkn:01:{digits:1<10}:{noise:x<27.27}"))
-            .into_bytes(),
-        "digits-colon" => {
-            let raw = format!("{digits:1<12}:{noise:x<40}");
-            let body = STANDARD_NO_PAD.encode(raw.get(..33).unwrap_or_default());
-            let prefix = if value.starts_with(b"BBDC-") {
-                "BBDC-"
-            } else {
-                ""
-            };
-            format!("{prefix}{body}").into_bytes()
-        }
-        "bedrock" => {
-            let text = format!("BedrockAPIKey-{noise:x<8.8}-at-123456789012:{noise:x<48.48}");
-            format!("ABSK{}", STANDARD.encode(text)).into_bytes()
-        }
-        "bedrock-short" => {
-            let url = format!("bedrock.amazonaws.com/?Action=CallWithBearerToken&x={noise}");
-            format!("bedrock-api-key-{}", STANDARD_NO_PAD.encode(url)).into_bytes()
-        }
-        "basic" => {
-            let pair = format!("user-{digits}:{noise:x<12.12}");
-            format!("Basic {}", STANDARD.encode(pair)).into_bytes()
-        }
-        "mrz" => mrz(&digits),
+        "sentry" => sentry(value, &noise),
+        "digits-colon" => digits_colon(value, digits, &noise),
+        "mrz" => mrz(digits),
         "test-card" => b"4242424242424242".to_vec(),
-        _ => return,
+        _ => match wrapped(name, digits, &noise) {
+            Some(made) => made.into_bytes(),
+            None => return,
+        },
     };
-    *value = wrapped;
+    *value = made;
+}
+
+const JWT_HEADER: &[u8] = b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+
+/// The value from its first dot on.
+fn behind_first_part(value: &[u8]) -> &[u8] {
+    let dot = value.iter().position(|byte| *byte == b'.').unwrap_or(0);
+    value.get(dot..).unwrap_or_default()
+}
+
+/// Formats that are a prefix and a text in base64.
+fn wrapped(name: &str, digits: &str, noise: &str) -> Option<String> {
+    let (prefix, text) = match name {
+        "grafana-cloud" => (
+            "glc_",
+            format!(r#"{{"o":"123456","n":"stack","k":"{noise:x<48.48}","m":{{"r":"us"}}}}"#),
+        ),
+        "grafana-key" => (
+            "",
+            format!(r#"{{"k":"{noise:x<32.32}","n":"agent","id":1}}"#),
+        ),
+        "jfrog" => ("", format!("reftkn:01:{digits:1<10}:{noise:x<27.27}")),
+        "bedrock" => (
+            "ABSK",
+            format!("BedrockAPIKey-{noise:x<8.8}-at-123456789012:{noise:x<48.48}"),
+        ),
+        "bedrock-short" => (
+            "bedrock-api-key-",
+            format!("bedrock.amazonaws.com/?Action=CallWithBearerToken&x={noise}"),
+        ),
+        "basic" => ("Basic ", format!("user-{digits}:{noise:x<12.12}")),
+        _ => return None,
+    };
+    let padded = STANDARD.encode(text);
+    let keeps_padding = matches!(name, "grafana-cloud" | "grafana-key" | "bedrock" | "basic");
+    let body = if keeps_padding {
+        padded.as_str()
+    } else {
+        padded.trim_end_matches('=')
+    };
+    Some(format!("{prefix}{body}"))
+}
+
+fn sentry(value: &[u8], noise: &str) -> Vec<u8> {
+    let json =
+        format!(r#"{{"iat":1700000000.5,"url":"https://sentry.io","org":"{noise:x<16.16}"}}"#);
+    let tail = value
+        .rsplit(|byte| *byte == b'_')
+        .next()
+        .unwrap_or_default();
+    [b"sntrys_", STANDARD.encode(json).as_bytes(), b"_", tail].concat()
+}
+
+fn digits_colon(value: &[u8], digits: &str, noise: &str) -> Vec<u8> {
+    let prefix: &[u8] = if value.starts_with(b"BBDC-") {
+        b"BBDC-"
+    } else {
+        b""
+    };
+    let raw = format!("{digits:1<12}:{noise:x<40}");
+    let body = STANDARD_NO_PAD.encode(raw.get(..33).unwrap_or_default());
+    [prefix, body.as_bytes()].concat()
 }
 
 /// A passport of nobody: document number and personal number from the digits.

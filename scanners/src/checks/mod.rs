@@ -6,6 +6,7 @@ mod americas;
 mod asia;
 mod base58;
 mod crc;
+mod domain;
 mod encoded;
 mod europe;
 mod mend;
@@ -205,6 +206,7 @@ const CHECKS: &[Check] = &[
     documented("au-medicare", asia::au_medicare),
     documented("nz-ird", asia::nz_ird),
     documented("il-id", asia::il_id),
+    documented("email", domain::email),
     documented("mrz", things::mrz),
     documented("vin", things::vin),
     documented("imei", things::imei),

@@ -252,7 +252,7 @@ pub(super) fn aba(value: &[u8]) -> bool {
     let district = digits.get(..2).map_or(99, number);
     digits.len() == 9
         && matches!(district, 1..=12 | 21..=32 | 61..=72 | 80)
-        && weighted(&digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 == 0
+        && weighted(&digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
 }
 
 /// CUSIP-like check used by none of the above is left out on purpose; BIC: four letters, a

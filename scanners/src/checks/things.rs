@@ -207,7 +207,7 @@ mod tests {
         assert!(!mrz(b"L898902C46UTO7408122F1204159ZE184226B<<<<<10"));
         assert!(vin(b"1M8GDM9AXKP042788") && !vin(b"1M8GDM9A1KP042788"));
         assert!(imei(b"35-209900-176148-1") && !imei(b"35-209900-176148-2"));
-        assert!(iccid(b"8901260852290847433") || iccid(b"89429000000000000000"));
+        assert!(iccid(b"89014103211118510720") && !iccid(b"89014103211118510721"));
     }
 
     #[test]

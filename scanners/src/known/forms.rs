@@ -129,13 +129,13 @@ fn utf16(value: &[u8]) -> Vec<Vec<u8>> {
 
 /// The base64 characters that the value alone fixes with `offset` bytes before it in its block.
 fn base64_at(value: &[u8], offset: usize, encode: impl Fn(&[u8]) -> String) -> Vec<u8> {
-    let padded = [&[0, 0][..offset.min(2)], value].concat();
+    let padded = [vec![0; offset].as_slice(), value].concat();
     trimmed(encode(&padded).into_bytes(), offset, padded.len(), 6)
 }
 
 /// The base32 characters that the value alone fixes with `offset` bytes before it in its block.
 fn base32_at(value: &[u8], offset: usize) -> Vec<u8> {
-    let padded = [&[0, 0, 0, 0][..offset.min(4)], value].concat();
+    let padded = [vec![0; offset].as_slice(), value].concat();
     trimmed(encode_base32(&padded), offset, padded.len(), 5)
 }
 

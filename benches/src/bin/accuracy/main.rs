@@ -1,0 +1,65 @@
+//! Recall and precision of the scanner on made-up values, and its findings in a clean corpus.
+//!
+//! `accuracy [--samples N] [--seed N] [--clean DIR]` draws fresh values of every signature, hides
+//! each in every encoding and carrier and cuts the text at every place, draws values whose check
+//! fails, and prints one line per family and one per way of hiding. `--clean` adds the findings in
+//! the files of a folder in which there should be none.
+//!
+//! Deliberately absent: a judgement. It prints figures; what is good enough is in docs/accuracy.md.
+
+mod clean;
+mod hide;
+mod measure;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use egret_scanners::{Catalog, FingerprintKey, KnownSecrets, Scanner};
+
+/// What to measure.
+struct Options {
+    samples: u32,
+    seed: u64,
+    clean: Option<PathBuf>,
+    list: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = options()?;
+    let key = FingerprintKey::new([0; 32]);
+    let scanner = Arc::new(Scanner::new(Catalog::builtin(), KnownSecrets::none(), key)?);
+    if options.samples > 0 {
+        measure::run(&scanner, options.samples, options.seed)?;
+    }
+    if let Some(folder) = &options.clean {
+        clean::run(&scanner, folder, options.list)?;
+    }
+    Ok(())
+}
+
+fn options() -> anyhow::Result<Options> {
+    let mut options = Options {
+        samples: 20,
+        seed: 1,
+        clean: None,
+        list: false,
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        if name == "--list" {
+            options.list = true;
+            continue;
+        }
+        let value = arguments
+            .next()
+            .with_context(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--samples" => options.samples = value.parse()?,
+            "--seed" => options.seed = value.parse()?,
+            "--clean" => options.clean = Some(value.into()),
+            _ => bail!("unknown argument {name}: --samples N, --seed N, --clean DIR, --list"),
+        }
+    }
+    Ok(options)
+}

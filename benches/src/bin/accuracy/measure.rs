@@ -1,0 +1,176 @@
+//! Values drawn from every signature, hidden, cut and broken.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use egret_scanners::{
+    Carrier, ExampleMaker, Finding, MaskSet, Part, Scanner, SessionOptions, Shape, Side, Signature,
+    Sink, in_context,
+};
+
+use crate::hide::{HIDINGS, Hiding, PLAIN};
+
+/// So many found of so many.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    found: u32,
+    of: u32,
+}
+
+impl Count {
+    fn add(&mut self, found: bool) {
+        self.found += u32::from(found);
+        self.of += 1;
+    }
+
+    fn percent(self) -> String {
+        match self.of {
+            0 => "-".to_owned(),
+            of => format!("{:.1}", 100.0 * f64::from(self.found) / f64::from(of)),
+        }
+    }
+}
+
+/// What was seen of one signature.
+#[derive(Default)]
+struct Row {
+    plain: Count,
+    hidden: Count,
+    cuts: Count,
+    broken: Count,
+}
+
+/// Measures every signature and prints the tables.
+pub(crate) fn run(scanner: &Arc<Scanner>, samples: u32, seed: u64) -> anyhow::Result<()> {
+    let mut maker = ExampleMaker::new(seed);
+    let mut rows = Vec::new();
+    let mut hidings: BTreeMap<(&str, bool), Count> = BTreeMap::new();
+    for signature in scanner.signatures() {
+        let mut row = Row::default();
+        for _ in 0..samples {
+            sample(scanner, signature, &mut maker, (&mut row, &mut hidings))?;
+        }
+        rows.push((Arc::clone(signature), row));
+    }
+    print(&rows, &hidings).context("writing the table")
+}
+
+type Hidings = BTreeMap<(&'static str, bool), Count>;
+
+/// One value: plain, in every hiding, cut everywhere, and one that is broken.
+fn sample(
+    scanner: &Arc<Scanner>,
+    signature: &Signature,
+    maker: &mut ExampleMaker,
+    (row, hidings): (&mut Row, &mut Hidings),
+) -> anyhow::Result<()> {
+    let text = maker
+        .text(signature)
+        .with_context(|| format!("no value of {}", signature.id))?;
+    let text = [b"see ", text.as_slice(), b" here"].concat();
+    let checked = has_documented_check(signature);
+    for (index, hiding) in HIDINGS.iter().enumerate() {
+        let found = finds(scanner, signature, hiding, &text);
+        if index == 0 {
+            row.plain.add(found);
+        } else if applies(hiding, signature) {
+            row.hidden.add(found);
+        }
+        if applies(hiding, signature) {
+            hidings
+                .entry((hiding.name, checked))
+                .or_default()
+                .add(found);
+        }
+    }
+    for at in 0..=text.len() {
+        row.cuts
+            .add(finds_cut(scanner, signature, text.split_at(at)));
+    }
+    let broken = checked.then(|| maker.broken(signature)).flatten();
+    if let Some(value) = broken {
+        let text = in_context(signature, &value);
+        row.broken.add(finds(scanner, signature, &PLAIN, &text));
+    }
+    Ok(())
+}
+
+fn has_documented_check(signature: &Signature) -> bool {
+    signature.check.is_some_and(|check| check.is_documented())
+}
+
+/// Full-width digits hide numbers; other texts they merely break.
+fn applies(hiding: &Hiding, signature: &Signature) -> bool {
+    hiding.name != "full-width digits"
+        || matches!(&signature.shape, Shape::Token { anchors, segments, .. }
+            if anchors.is_empty() && matches!(segments.as_slice(), [egret_scanners::Segment::Digits { .. }]))
+}
+
+fn options(carrier: Carrier) -> SessionOptions {
+    let mask = Arc::new(MaskSet::none());
+    SessionOptions {
+        part: Part::body(Side::Request),
+        carrier,
+        mask,
+    }
+}
+
+fn finds(scanner: &Arc<Scanner>, signature: &Signature, hiding: &Hiding, text: &[u8]) -> bool {
+    let hidden = (hiding.hide)(text);
+    scanner
+        .scan(&hidden, options((hiding.carrier)()))
+        .is_ok_and(|scanned| is_among(signature, &scanned.findings))
+}
+
+fn finds_cut(scanner: &Arc<Scanner>, signature: &Signature, parts: (&[u8], &[u8])) -> bool {
+    let mut session = scanner.session(options(Carrier::Text));
+    let mut sink = Sink::default();
+    let scanned = session
+        .push(parts.0, &mut sink)
+        .and_then(|()| session.push(parts.1, &mut sink))
+        .and_then(|()| session.finish(&mut sink));
+    scanned.is_ok() && is_among(signature, &sink.findings)
+}
+
+fn is_among(signature: &Signature, findings: &[Finding]) -> bool {
+    findings
+        .iter()
+        .any(|finding| finding.signature.id == signature.id)
+}
+
+fn print(rows: &[(Arc<Signature>, Row)], hidings: &Hidings) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "| signature | class | check | plain % | hidden % | cuts % | broken found % |"
+    )?;
+    writeln!(out, "|---|---|---|--:|--:|--:|--:|")?;
+    for (signature, row) in rows {
+        let check = signature.check.map_or("", |check| check.name());
+        let (plain, hidden) = (row.plain.percent(), row.hidden.percent());
+        let (cuts, broken) = (row.cuts.percent(), row.broken.percent());
+        let (id, class) = (&signature.id, signature.class);
+        writeln!(
+            out,
+            "| {id} | {class} | {check} | {plain} | {hidden} | {cuts} | {broken} |"
+        )?;
+    }
+    writeln!(
+        out,
+        "\n| hidden in | families with a check % | families without % |"
+    )?;
+    writeln!(out, "|---|--:|--:|")?;
+    for hiding in HIDINGS {
+        let of = |checked| {
+            hidings
+                .get(&(hiding.name, checked))
+                .copied()
+                .unwrap_or_default()
+        };
+        let (with, without) = (of(true).percent(), of(false).percent());
+        writeln!(out, "| {} | {with} | {without} |", hiding.name)?;
+    }
+    Ok(())
+}
