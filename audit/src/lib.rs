@@ -21,7 +21,7 @@ pub use draft::{
 };
 pub use log::{Durability, Log, OpenError};
 pub use tail::{
-    Record, RecordDestination, RecordFailure, RecordFinding, RecordOutcome, RecordRequest, tail,
+    Record, RecordDestination, RecordFailure, RecordFinding, RecordGrant, RecordOutcome, RecordRequest, tail,
 };
 pub use verify::{Break, BreakKind, Report, verify};
 pub use writer::{Ack, AuditError, Clock, Writer};

@@ -29,6 +29,11 @@ pub(crate) enum Incident {
         /// What the system said.
         reason: String,
     },
+    /// The operator opened ways past the proxy, by name.
+    Grant {
+        /// Unix sockets that the caged command may reach.
+        sockets: Vec<String>,
+    },
 }
 
 /// Appends a draft's line to a buffer and moves the link on.
@@ -235,7 +240,14 @@ struct IncidentLine {
     repair: Option<RepairLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gap: Option<GapLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<GrantLine>,
     prev: String,
+}
+
+#[derive(Serialize)]
+struct GrantLine {
+    sockets: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -253,37 +265,42 @@ struct GapLine {
 
 impl IncidentLine {
     fn new(seq: u64, prev: String, time: SystemTime, incident: &Incident) -> Self {
-        let (event, repair, gap) = match incident.clone() {
+        let mut line = Self {
+            v: 1,
+            seq,
+            time: rfc3339(time),
+            event: "",
+            repair: None,
+            gap: None,
+            grant: None,
+            prev,
+        };
+        match incident.clone() {
             Incident::Repair { discarded, hash } => {
-                let repair = RepairLine {
+                line.event = "repair";
+                line.repair = Some(RepairLine {
                     discarded_bytes: discarded,
                     discarded_sha256: hash.to_string(),
-                };
-                ("repair", Some(repair), None)
+                });
             }
             Incident::Gap {
                 since,
                 refused,
                 reason,
-            } => (
-                "gap",
-                None,
-                Some(GapLine {
+            } => {
+                line.event = "gap";
+                line.gap = Some(GapLine {
                     since: rfc3339(since),
                     refused,
                     reason,
-                }),
-            ),
-        };
-        Self {
-            v: 1,
-            seq,
-            time: rfc3339(time),
-            event,
-            repair,
-            gap,
-            prev,
+                });
+            }
+            Incident::Grant { sockets } => {
+                line.event = "grant";
+                line.grant = Some(GrantLine { sockets });
+            }
         }
+        line
     }
 }
 

@@ -130,6 +130,18 @@ impl Log {
         Ok(log)
     }
 
+    /// Records that Unix sockets were opened to a caged command, past the proxy: what goes through them leaves
+    /// no other record.
+    ///
+    /// # Errors
+    /// When the record cannot be written; then nothing may be opened.
+    pub fn grant(&mut self, sockets: Vec<String>, now: SystemTime) -> io::Result<()> {
+        let mut link = self.link;
+        let mut line = Vec::new();
+        append_incident(&mut line, &mut link, now, &Incident::Grant { sockets });
+        self.commit(&line, link)
+    }
+
     /// Cuts off a torn last line and says so in its place.
     fn repair(&mut self, discarded: u64, hash: Hash, now: SystemTime) -> io::Result<()> {
         if let Sink::File { file, end, .. } = &self.sink {

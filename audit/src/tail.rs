@@ -19,7 +19,7 @@ pub struct Record {
     pub seq: u64,
     /// When, RFC 3339.
     pub time: String,
-    /// `decision`, `outcome`, `flow`, `repair` or `gap`.
+    /// `decision`, `outcome`, `flow`, `repair`, `gap` or `grant`.
     pub event: String,
     /// The connection.
     pub flow: Option<String>,
@@ -50,6 +50,8 @@ pub struct Record {
     pub findings: Vec<RecordFinding>,
     /// How it ended.
     pub outcome: Option<RecordOutcome>,
+    /// What was opened past the proxy.
+    pub grant: Option<RecordGrant>,
     /// The hash of the record before.
     pub prev: String,
     /// Its hash.
@@ -108,6 +110,13 @@ pub struct RecordOutcome {
     pub duration_ms: u64,
     /// What failed.
     pub failure: Option<RecordFailure>,
+}
+
+/// What was opened past the proxy, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordGrant {
+    /// Unix sockets that the caged command could reach.
+    pub sockets: Vec<String>,
 }
 
 /// A failure, as read back.
@@ -184,6 +193,9 @@ impl fmt::Display for Record {
         for finding in &self.findings {
             let (id, part) = (shown(&finding.signature), shown(&finding.part));
             write!(f, " [{id} in {part}: {}]", shown(&finding.action))?;
+        }
+        if let Some(grant) = &self.grant {
+            write!(f, " opened {}", shown(&grant.sockets.join(", ")))?;
         }
         match &self.outcome {
             Some(outcome) => write!(f, "{outcome}"),

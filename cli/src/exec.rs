@@ -9,7 +9,8 @@ use crate::terminal::{Paint, Stream, complain, note, paint};
 use crate::trust::{self, TrustFiles};
 use crate::{harden, logging, run, state};
 use anyhow::Context as _;
-use egret_proxy::{AuditPath, Counts, Listeners, Proxy, Running};
+use egret_audit::{Durability, Log};
+use egret_proxy::{AuditPath, Config, Counts, Listeners, Proxy, Running};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ fn caged(options: &Options, arguments: &Arguments) -> anyhow::Result<Ending> {
     harden::this_process()?;
     logging::start_with(options, "warn");
     let settings = settings(options, arguments)?;
+    record_allowed_sockets(arguments, &settings.proxy)?;
     let trust = TrustFiles::write(
         &settings.proxy.state_dir.join("trust"),
         &state::authority(&settings.proxy)?,
@@ -176,6 +178,27 @@ fn wishes(
         shown: Vec::new(),
         variables: variables(trust),
     })
+}
+
+/// Written before the socket is opened: what goes through it leaves no other record.
+fn record_allowed_sockets(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
+    if arguments.allow_socket.is_empty() {
+        return Ok(());
+    }
+    let AuditPath::File(file) = &config.audit.path else {
+        anyhow::bail!(
+            "`--allow-socket` is recorded, and the records go to standard output, which is the command's; set \
+             `audit.path` to a file"
+        );
+    };
+    let sockets = arguments
+        .allow_socket
+        .iter()
+        .map(|path| path.display().to_string());
+    let mut log = Log::open(file, Durability::Synced, SystemTime::now())
+        .context("the audit log cannot be used")?;
+    log.grant(sockets.collect(), SystemTime::now())
+        .with_context(|| format!("cannot write the audit log `{}`", file.display()))
 }
 
 fn variables(trust: &TrustFiles) -> Vec<(OsString, OsString)> {

@@ -85,6 +85,17 @@ fn one_socket_can_be_opened_by_name() {
         assert_eq!(text(&output.stdout), expected, "{}", shown(&output));
     }
     let output = user
+        .command("bash")
+        .args(["-c", "cat ~/.local/state/egret/audit.d/*.jsonl"])
+        .output()
+        .unwrap();
+    let recorded = format!("\"event\":\"grant\",\"grant\":{{\"sockets\":[\"{flag}\"]}}");
+    assert!(
+        text(&output.stdout).contains(&recorded),
+        "{}",
+        shown(&output)
+    );
+    let output = user
         .exec(&["--allow-socket", "/nowhere.sock"])
         .arg("true")
         .output()
