@@ -34,6 +34,7 @@ pub(crate) struct Arguments {
 /// Runs the command.
 pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     harden::this_process()?;
+    harden::survive_full_files()?;
     logging::start(options);
     let mut settings = config::load(options, config::Depth::Files)?;
     if let Some(policy) = &arguments.policy {

@@ -159,10 +159,10 @@ impl Egret {
         })
     }
 
-    /// Asks it to reload and waits until it says how that went.
-    pub fn reload(&self) -> String {
+    /// Asks it to reload and waits for the line with `mark` that says how that went.
+    pub fn reload(&self, mark: &str) -> String {
         self.process.signal(Signal::HUP);
-        self.process.line_with("reloaded")
+        self.process.line_with(mark)
     }
 
     /// SIGTERM; waits for the end and returns what it wrote.

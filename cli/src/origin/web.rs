@@ -12,7 +12,7 @@
 //! GET  /ticks?n=N&gate=G    N server-sent events, each after one opening of G
 //! GET  /trailers            a body with the trailers `x-checksum` and `x-reply` (the reply's text)
 //! GET  /slow?gate=G         an answer after one opening of G
-//! POST /early               413 before the request body is read
+//! POST /early               413 while the request body is still being read
 //! GET  /endless             a body that never ends
 //! ```
 
@@ -51,6 +51,9 @@ pub(super) async fn answer(
         return reflect(request, entry, world);
     }
     if name == "early" {
+        // It goes on reading, as servers do that want their answer to be read: closing would reset it away.
+        let (world, body) = (Arc::clone(world), request.into_body());
+        tokio::spawn(async move { world.book.read(entry, body).await });
         return status(StatusCode::PAYLOAD_TOO_LARGE);
     }
     if world.book.read(entry, request.into_body()).await.is_none() {
