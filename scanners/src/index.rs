@@ -11,12 +11,15 @@ use std::sync::Arc;
 use regex_syntax::hir::{Hir, HirKind};
 
 use crate::catalog::class_bytes;
+use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::{Anchor, ByteSet, CatalogError, Segment, Shape, Signature};
 
 /// How many bytes an anchor is looked up by.
 pub(crate) const KEY: usize = 3;
+/// How many slots the table of keys has.
+const KEY_BITS: usize = 1 << 16;
 /// How many first bytes the matrix looks at.
-const COLUMNS: usize = 6;
+const COLUMNS: usize = 16;
 /// How many first bytes of a match are compared one by one before a regex is asked.
 const LEADING_MAX: usize = 128;
 
@@ -24,6 +27,8 @@ const LEADING_MAX: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Index {
     anchored: HashMap<[u8; KEY], Vec<Entry>>,
+    /// The keys of `anchored`, by slot: a table of bits that says no to nearly everything.
+    anchored_bits: Box<[u64; KEY_BITS / 64]>,
     /// Pairs that start an anchor, for the end of a window.
     pairs: Vec<[u8; 2]>,
     /// First bytes of anchors.
@@ -35,6 +40,8 @@ pub(crate) struct Index {
     pub(crate) forms: Vec<Option<Form>>,
     pub(crate) email: Vec<u32>,
     pub(crate) user_info: Vec<u32>,
+    /// Letters and digits; backslash; all other bytes at which something starts.
+    sets: [AsciiSet; 3],
 }
 
 /// What every match of a regex looks like.
@@ -72,6 +79,45 @@ struct Bank {
     rows: Vec<u32>,
 }
 
+/// The places at which something could start: after a boundary, at a byte that starts an anchor,
+/// at `@` and `:`. Some of them are none; nothing starts anywhere else.
+pub(crate) struct Starts<'a> {
+    sets: &'a [AsciiSet; 3],
+    bytes: &'a [u8],
+    /// The first place not looked at.
+    next: usize,
+    /// The place of the first bit of `mask`.
+    base: usize,
+    mask: u64,
+    /// Whether the byte before `next` is a letter or digit.
+    joined: bool,
+    /// Which of the first places at `next` follow the letter of an escape.
+    escaped: u64,
+}
+
+impl Iterator for Starts<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        while self.mask == 0 {
+            let rest = self
+                .bytes
+                .get(self.next..)
+                .filter(|rest| !rest.is_empty())?;
+            let [alnum, backslash, special] = masks(rest, self.sets);
+            let boundary = !(alnum << 1 | u64::from(self.joined)) | backslash << 2 | self.escaped;
+            self.mask = alnum & boundary | special;
+            self.joined = alnum >> 63 == 1;
+            self.escaped = backslash >> 62;
+            self.base = self.next;
+            self.next += BLOCK.min(rest.len());
+        }
+        let place = self.base + self.mask.trailing_zeros() as usize;
+        self.mask &= self.mask - 1;
+        Some(place)
+    }
+}
+
 /// What the anchors say of a place.
 pub(crate) enum Lookup<'a> {
     /// These signatures could start here.
@@ -85,12 +131,14 @@ impl Index {
     pub(crate) fn new(signatures: &[Arc<Signature>]) -> Result<Index, CatalogError> {
         let mut index = Index {
             anchored: HashMap::new(),
+            anchored_bits: Box::new([0; KEY_BITS / 64]),
             pairs: Vec::new(),
             first: ByteSet::EMPTY,
             odd_first: ByteSet::EMPTY,
             matrix: Vec::new(),
             email: Vec::new(),
             user_info: Vec::new(),
+            sets: [AsciiSet::new(ByteSet::ALNUM); 3],
             forms: signatures.iter().map(Form::of).collect(),
         };
         for (number, signature) in (0_u32..).zip(signatures) {
@@ -137,6 +185,8 @@ impl Index {
                 index.add_anchor(entry, bytes, after.unwrap_or_default(), signature)?;
             }
         }
+        let special = index.odd_first.with(b"@:");
+        index.sets = [ByteSet::ALNUM, ByteSet::EMPTY.with(b"\\"), special].map(AsciiSet::new);
         Ok(index)
     }
 
@@ -187,6 +237,10 @@ impl Index {
         if !self.pairs.contains(&[first, second]) {
             self.pairs.push([first, second]);
         }
+        let slot = slot_of(key);
+        if let Some(word) = self.anchored_bits.get_mut(slot / 64) {
+            *word |= 1 << (slot % 64);
+        }
         let entries = self.anchored.entry(key).or_default();
         if !entries.contains(&entry) {
             entries.push(entry);
@@ -230,12 +284,7 @@ impl Index {
     /// The anchors that could start at the start of `bytes`.
     pub(crate) fn anchors(&self, bytes: &[u8], ended: bool) -> Lookup<'_> {
         if let Some(key) = bytes.first_chunk::<KEY>() {
-            return Lookup::Entries(
-                self.anchored
-                    .get(key)
-                    .map(Vec::as_slice)
-                    .unwrap_or_default(),
-            );
+            return Lookup::Entries(self.entries(*key));
         }
         let possible = match bytes {
             [] => true,
@@ -246,6 +295,37 @@ impl Index {
             Lookup::Unknown
         } else {
             Lookup::Entries(&[])
+        }
+    }
+
+    fn entries(&self, key: [u8; KEY]) -> &[Entry] {
+        let slot = slot_of(key);
+        let word = self
+            .anchored_bits
+            .get(slot / 64)
+            .copied()
+            .unwrap_or_default();
+        if word >> (slot % 64) & 1 == 0 {
+            return &[];
+        }
+        self.anchored
+            .get(&key)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// The places at which something could start, in a part of a text: see [`Starts`].
+    pub(crate) fn starts<'a>(&'a self, bytes: &'a [u8], from: usize) -> Starts<'a> {
+        let before = from.checked_sub(1).and_then(|before| bytes.get(before));
+        let joined = before.is_some_and(u8::is_ascii_alphanumeric);
+        Starts {
+            sets: &self.sets,
+            bytes,
+            next: from,
+            base: from,
+            mask: 0,
+            joined,
+            escaped: 0b11,
         }
     }
 
@@ -273,6 +353,12 @@ impl Bank {
         })
         .filter_map(|row| self.rows.get(row as usize).copied())
     }
+}
+
+/// The slot of a key in the table of bits.
+fn slot_of([first, second, third]: [u8; KEY]) -> usize {
+    let key = u32::from_le_bytes([first, second, third, 0]);
+    (key.wrapping_mul(0x9E37_79B1) >> (32 - KEY_BITS.ilog2())) as usize
 }
 
 /// Which bytes may stand at each of the first places of every match of these segments.

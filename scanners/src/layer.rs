@@ -3,11 +3,12 @@
 
 use crate::ByteSet;
 use crate::ScanError;
+use crate::base64::Base64;
 use crate::confirm::Swallow;
 use crate::fold::fold;
 use crate::runs::{RunKind, RunStart, RunState};
 use crate::scanner::Scanner;
-use crate::search::{Found, Search};
+use crate::search::{Harvest, Search};
 use crate::text::{LEFT_CONTEXT, Text};
 use crate::units::{self, Unit, UnitFn};
 use crate::view::{Decoder, Open, View};
@@ -47,13 +48,10 @@ const ENCODINGS: [Encoding; 7] = [
     },
 ];
 
-/// The encodings of whole runs.
-const RUNS: [RunKind; 8] = [
-    RunKind::Base64(0),
-    RunKind::Base64(1),
-    RunKind::Base64(2),
-    RunKind::Base64(3),
-    RunKind::Base32,
+/// The encodings of whole runs, base64 apart.
+const RUNS: [RunKind; 5] = [
+    RunKind::Base32(false),
+    RunKind::Base32(true),
     RunKind::Hex(0),
     RunKind::Hex(1),
     RunKind::HexPairs,
@@ -69,6 +67,7 @@ pub(crate) struct Layer {
     units: Vec<Watch>,
     /// One for each of [`RUNS`].
     runs: Vec<Watch>,
+    base64: Option<Box<Base64>>,
 }
 
 /// The lookout for one encoding.
@@ -95,12 +94,12 @@ impl Watch {
         &mut self,
         scanner: &Scanner,
         text: &Text<'_>,
-        found: &mut Vec<Found>,
+        harvest: &mut Harvest,
     ) -> Result<bool, ScanError> {
         let Some(view) = &mut self.view else {
             return Ok(false);
         };
-        let closed = view.advance(scanner, text, found)?;
+        let closed = view.advance(scanner, text, harvest)?;
         if closed {
             self.earliest = view.quiet_since;
             self.from = view.fed;
@@ -115,10 +114,10 @@ impl Watch {
         kind: RunKind,
         depth: u8,
         (scanner, text): (&Scanner, &Text<'_>),
-        found: &mut Vec<Found>,
+        harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         loop {
-            if self.view.is_some() && !self.advance(scanner, text, found)? {
+            if self.view.is_some() && !self.advance(scanner, text, harvest)? {
                 return Ok(());
             }
             match kind.find(text, self.from) {
@@ -191,42 +190,56 @@ fn look_out(watches: &mut [Watch], text: &Text<'_>) -> Outlook {
         trigger: None,
         until: text.end(),
     };
-    let mut kinds = watches.iter_mut().zip(&ENCODINGS).enumerate();
-    kinds
-        .by_ref()
-        .filter(|(_, (watch, _))| watch.view.is_none())
-        .for_each(|(kind, pair)| {
-            let (watch, encoding) = pair;
-            let (position, trigger) = match encoding.find(text, watch.from) {
-                Trigger::NotBefore(position) => (position, None),
-                Trigger::At(position) => (position, Some((kind, position))),
+    let mut asked = [false; ENCODINGS.len()];
+    for (kind, (watch, encoding)) in watches.iter_mut().zip(&ENCODINGS).enumerate() {
+        if watch.view.is_some() {
+            continue;
+        }
+        let (position, trigger) = match encoding.find(text, watch.from) {
+            Trigger::NotBefore(position) => (position, None),
+            Trigger::At(position) => (position, Some((kind, position))),
+        };
+        watch.from = position;
+        if position < outlook.until {
+            outlook = Outlook {
+                trigger,
+                until: position,
             };
-            watch.from = position;
-            if position < outlook.until {
-                outlook = Outlook {
-                    trigger,
-                    until: position,
-                };
-            }
-        });
-    loop {
-        let known = text.until(outlook.until);
-        let near = outlook.until.saturating_sub(units::LONGEST);
-        let undecided = watches
-            .iter()
-            .zip(&ENCODINGS)
-            .filter_map(|(watch, encoding)| {
-                let from = near.max(watch.earliest);
-                match encoding.find(&known, from) {
-                    Trigger::NotBefore(position) if watch.view.is_none() => Some(position),
-                    Trigger::NotBefore(_) | Trigger::At(_) => None,
-                }
-            });
-        match undecided.min() {
-            Some(position) if position < outlook.until => outlook.until = position,
-            _ => return outlook,
+            asked = std::array::from_fn(|other| other == kind);
         }
     }
+    if outlook.until == text.end() {
+        return outlook;
+    }
+    while let Some((kind, position)) = told_by_later_bytes(watches, text, outlook.until, &asked) {
+        outlook.until = position;
+        if let Some(asked) = asked.get_mut(kind) {
+            *asked = true;
+        }
+    }
+    outlook
+}
+
+/// An encoding, not asked yet, that is undecided shortly before `until` if the rest is not known.
+fn told_by_later_bytes(
+    watches: &[Watch],
+    text: &Text<'_>,
+    until: u64,
+    asked: &[bool],
+) -> Option<(usize, u64)> {
+    let known = text.until(until);
+    let near = until.saturating_sub(units::LONGEST);
+    let kinds = watches.iter().zip(&ENCODINGS).zip(asked).enumerate();
+    let undecided = kinds.filter_map(|(kind, ((watch, encoding), asked))| {
+        if *asked || watch.view.is_some() {
+            return None;
+        }
+        match encoding.find(&known, near.max(watch.earliest)) {
+            Trigger::NotBefore(position) if position < until => Some((kind, position)),
+            Trigger::NotBefore(_) | Trigger::At(_) => None,
+        }
+    });
+    undecided.min_by_key(|(_, position)| *position)
 }
 
 impl Layer {
@@ -241,6 +254,7 @@ impl Layer {
             units: (0..deeper(ENCODINGS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
+            base64: (depth < DEPTH_MAX).then(|| Box::new(Base64::starting_at(base))),
             runs: (0..deeper(RUNS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
@@ -286,7 +300,7 @@ impl Layer {
         &mut self,
         scanner: &Scanner,
         ended: bool,
-        found: &mut Vec<Found>,
+        harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         let Layer {
             window,
@@ -295,6 +309,7 @@ impl Layer {
             search,
             units,
             runs,
+            base64,
         } = self;
         let text = Text {
             bytes: window,
@@ -306,15 +321,18 @@ impl Layer {
             let until_there = text.until(until);
             let mut closed = false;
             for watch in units.iter_mut() {
-                closed |= watch.advance(scanner, &until_there, found)?;
+                closed |= watch.advance(scanner, &until_there, harvest)?;
             }
             if closed {
                 continue;
             }
             for (watch, kind) in runs.iter_mut().zip(RUNS) {
-                watch.advance_runs(kind, *depth, (scanner, &until_there), found)?;
+                watch.advance_runs(kind, *depth, (scanner, &until_there), harvest)?;
             }
-            search.advance(scanner, &until_there, found);
+            if let Some(base64) = base64 {
+                base64.advance((scanner, &until_there), *depth, harvest)?;
+            }
+            search.advance(scanner, &until_there, harvest);
             let Some((kind, trigger)) = trigger else {
                 return Ok(());
             };
@@ -327,7 +345,7 @@ impl Layer {
                 .max(watch.earliest)
                 .max(*base);
             let mut view = View::new(Decoder::Units(encoding.unit), trigger, start, *depth + 1);
-            view.take_over(scanner, &text.until(trigger), search.swallows(), found)?;
+            view.take_over(scanner, &text.until(trigger), search.swallows(), harvest)?;
             watch.view = Some(Box::new(view));
         }
     }
@@ -339,16 +357,21 @@ impl Layer {
     /// The first position that may still belong to a match not handed out.
     pub(crate) fn hold(&self) -> u64 {
         let end = self.end();
-        self.watches()
-            .map(Watch::hold)
-            .fold(self.search.hold(end), u64::min)
+        let own = self.search.hold(end);
+        let own = self
+            .base64
+            .as_ref()
+            .map_or(own, |base64| base64.hold().min(own));
+        self.watches().map(Watch::hold).fold(own, u64::min)
     }
 
     /// The matches being swallowed, here and in views.
     pub(crate) fn opens(&self) -> Vec<Open> {
         let own = self.search.swallows().iter().map(Open::of);
         let views = self.watches().filter_map(|watch| watch.view.as_ref());
-        own.chain(views.flat_map(|view| view.opens())).collect()
+        let base64 = self.base64.iter().flat_map(|base64| base64.views());
+        own.chain(views.map(AsRef::as_ref).chain(base64).flat_map(View::opens))
+            .collect()
     }
 
     /// Whether nothing is under way.

@@ -10,6 +10,7 @@
 //! Deliberately absent: sockets, clocks, files, environment, policy. What a finding means for the
 //! exchange is decided elsewhere.
 
+mod base64;
 mod catalog;
 pub mod checks;
 mod confirm;
@@ -29,6 +30,7 @@ mod runs;
 mod scanner;
 mod search;
 mod session;
+mod simd;
 mod text;
 mod units;
 mod view;

@@ -4,16 +4,17 @@
 //! hexadecimal the usual separators, may stand between); it is decoded from its start. Where an
 //! encoded value may be embedded in a longer run, one view is opened for each alignment.
 
-use crate::text::Text;
+use crate::ByteSet;
+use crate::text::{Text, run_length};
 use crate::units::sextet;
 
 /// An encoding of runs, with the alignment it assumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunKind {
-    /// RFC 4648 sections 4 and 5, mixed, skipping so many bytes first.
-    Base64(u8),
-    /// RFC 4648 section 6, either case.
-    Base32,
+    /// RFC 4648 sections 4 and 5, mixed.
+    Base64,
+    /// RFC 4648 section 6, in upper case or (true) in lower case.
+    Base32(bool),
     /// Hexadecimal, skipping so many digits first.
     Hex(u8),
     /// Hexadecimal with a separator after every two digits: `:`, space, comma, `0x`.
@@ -24,12 +25,24 @@ pub(crate) enum RunKind {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RunState {
     skipped: u8,
+    /// How many characters of the run were read.
+    pub(crate) read: u64,
     bits: u32,
     count: u8,
     /// Where the byte under way starts.
     started: u64,
     /// Whether a byte was just completed.
     pair_done: bool,
+}
+
+impl RunState {
+    /// The state before the character with this number.
+    pub(crate) fn at(read: u64) -> RunState {
+        RunState {
+            read,
+            ..RunState::default()
+        }
+    }
 }
 
 /// One step of decoding.
@@ -46,8 +59,8 @@ impl RunKind {
     /// The shortest run that is worth decoding.
     pub(crate) fn shortest(self) -> usize {
         match self {
-            RunKind::Base64(_) => 20,
-            RunKind::Base32 => 26,
+            RunKind::Base64 => 20,
+            RunKind::Base32(_) => 26,
             RunKind::Hex(_) | RunKind::HexPairs => 24,
         }
     }
@@ -59,10 +72,10 @@ impl RunKind {
 
     fn value(self, byte: u8) -> Option<u8> {
         match self {
-            RunKind::Base64(_) => sextet(byte),
-            RunKind::Base32 => match byte {
-                b'A'..=b'Z' => Some(byte - b'A'),
-                b'a'..=b'z' => Some(byte - b'a'),
+            RunKind::Base64 => sextet(byte),
+            RunKind::Base32(lower) => match byte {
+                b'A'..=b'Z' if !lower => Some(byte - b'A'),
+                b'a'..=b'z' if lower => Some(byte - b'a'),
                 b'2'..=b'7' => Some(byte - b'2' + 26),
                 _ => None,
             },
@@ -78,8 +91,8 @@ impl RunKind {
     /// Bits per byte of the encoding, and how many bytes to skip.
     fn layout(self) -> (u8, u8) {
         match self {
-            RunKind::Base64(skip) => (6, skip),
-            RunKind::Base32 => (5, 0),
+            RunKind::Base64 => (6, 0),
+            RunKind::Base32(_) => (5, 0),
             RunKind::Hex(skip) => (4, skip),
             RunKind::HexPairs => (4, 0),
         }
@@ -99,6 +112,7 @@ impl RunKind {
             return RunStep::End;
         }
         let (width, skip) = self.layout();
+        state.read += 1;
         if state.skipped < skip {
             state.skipped += 1;
             return RunStep::Read(1, None);
@@ -162,27 +176,60 @@ pub(crate) enum RunStart {
 impl RunKind {
     /// The first run from a position on that is long enough.
     pub(crate) fn find(self, text: &Text<'_>, mut from: u64) -> RunStart {
-        while let Some(offset) = text.from(from).iter().position(|byte| self.contains(*byte)) {
+        let dense = self.dense();
+        let least = self.least_dense();
+        loop {
+            let there = text.from(from);
+            let Some(offset) = dense_stretch(there, dense, least, text.ended) else {
+                return RunStart::NotBefore(text.end());
+            };
             let start = from + offset as u64;
-            let joined = text.before(start).is_some_and(|byte| self.contains(byte));
+            let set = self.alphabet();
+            let first = run_outside(text.from(start), &set);
+            let start = start + first as u64;
+            if start >= text.end() {
+                return RunStart::NotBefore(text.end());
+            }
+            let joined = text.before(start).is_some_and(|byte| set.contains(byte));
             match self.measure(text, start) {
                 Measure::Enough if !joined => return RunStart::At(start),
                 Measure::Unknown if !joined => return RunStart::NotBefore(start),
-                Measure::Enough | Measure::Unknown => from = self.end_of_run(text, start),
+                Measure::Enough | Measure::Unknown => {
+                    from = start + run_length(text.from(start), &set) as u64;
+                }
                 Measure::Ends(end) => from = end.max(start + 1),
             }
         }
-        RunStart::NotBefore(text.end())
     }
 
-    /// The first position from `start` on that is not of the alphabet.
-    fn end_of_run(self, text: &Text<'_>, start: u64) -> u64 {
-        let there = text.from(start);
-        let length = there
-            .iter()
-            .position(|byte| !self.contains(*byte))
-            .unwrap_or(there.len());
-        start + length as u64
+    /// The bytes of the encoding itself.
+    fn alphabet(self) -> ByteSet {
+        match self {
+            RunKind::Base64 => BASE64,
+            RunKind::Base32(false) => ByteSet::BASE32,
+            RunKind::Base32(true) => BASE32_LOWER,
+            RunKind::Hex(_) | RunKind::HexPairs => ByteSet::HEX,
+        }
+    }
+
+    /// The bytes of the shortest run, separators included.
+    fn dense(self) -> &'static ByteSet {
+        match self {
+            RunKind::Base64 => &BASE64,
+            RunKind::Base32(false) => &ByteSet::BASE32,
+            RunKind::Base32(true) => &BASE32_LOWER,
+            RunKind::Hex(_) => &ByteSet::HEX,
+            RunKind::HexPairs => &HEX_PAIRS,
+        }
+    }
+
+    /// How many of them there are at least.
+    fn least_dense(self) -> usize {
+        match self {
+            // Two digits and a separator, eleven times, and two digits.
+            RunKind::HexPairs => 35,
+            _ => self.shortest(),
+        }
     }
 
     fn measure(self, text: &Text<'_>, start: u64) -> Measure {
@@ -192,7 +239,14 @@ impl RunKind {
         while seen < self.shortest() {
             match self.step(&mut state, text, at) {
                 RunStep::Read(length, _) => {
-                    seen += usize::from(length == 1);
+                    let separator = !text
+                        .from(at)
+                        .first()
+                        .is_some_and(|byte| self.contains(*byte));
+                    if separator && self != RunKind::HexPairs {
+                        return Measure::Ends(at);
+                    }
+                    seen += usize::from(!separator);
                     at += u64::from(length);
                 }
                 RunStep::Unknown if text.ended => return Measure::Ends(at),
@@ -212,4 +266,36 @@ enum Measure {
     Ends(u64),
     /// More bytes are needed.
     Unknown,
+}
+
+const BASE64: ByteSet = ByteSet::BASE64.with(b"-_");
+const BASE32_LOWER: ByteSet = ByteSet::EMPTY.range(b'a', b'z').range(b'2', b'7');
+const HEX_PAIRS: ByteSet = ByteSet::HEX.with(b": -,x\r\n");
+
+/// How many bytes at the start are not in the set.
+fn run_outside(bytes: &[u8], set: &ByteSet) -> usize {
+    bytes
+        .iter()
+        .position(|byte| set.contains(*byte))
+        .unwrap_or(bytes.len())
+}
+
+/// Where the first stretch of at least `least` bytes of the set starts, or one at the end that may
+/// become as long. Looks at every `least`-th byte where there is none.
+fn dense_stretch(bytes: &[u8], set: &ByteSet, least: usize, ended: bool) -> Option<usize> {
+    let mut start = 0;
+    loop {
+        let window = bytes.get(start..)?;
+        let Some(window) = window.get(..least) else {
+            let tail = window
+                .iter()
+                .rposition(|byte| !set.contains(*byte))
+                .map_or(0, |at| at + 1);
+            return (!ended && tail < window.len()).then_some(start + tail);
+        };
+        match window.iter().rposition(|byte| !set.contains(*byte)) {
+            None => return Some(start),
+            Some(outside) => start += outside + 1,
+        }
+    }
 }

@@ -22,6 +22,14 @@ pub(crate) struct Found {
     pub(crate) fingerprint: Fingerprint,
 }
 
+/// What a scan gives: matches, and how much was decoded for them.
+#[derive(Default)]
+pub(crate) struct Harvest {
+    pub(crate) found: Vec<Found>,
+    /// Bytes decoded into views, at all depths.
+    pub(crate) decoded: u64,
+}
+
 /// The state of a search.
 #[derive(Clone, Default)]
 pub(crate) struct Search {
@@ -53,7 +61,7 @@ impl Search {
     }
 
     /// Looks at everything at hand.
-    pub(crate) fn advance(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) {
+    pub(crate) fn advance(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         self.advance_swallows(text, found);
         self.advance_live(scanner, text, found);
         self.look(scanner, text, found);
@@ -89,17 +97,17 @@ impl Search {
         self.swallows.is_empty() && self.hold(end) == end
     }
 
-    fn advance_swallows(&mut self, text: &Text<'_>, found: &mut Vec<Found>) {
+    fn advance_swallows(&mut self, text: &Text<'_>, found: &mut Harvest) {
         self.swallows.retain_mut(|swallow| {
             let ended = swallow.advance(text);
             if ended {
-                found.push(Found::swallowed(swallow));
+                found.found.push(Found::swallowed(swallow));
             }
             !ended
         });
     }
 
-    fn advance_live(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) {
+    fn advance_live(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         let mut live = std::mem::take(&mut self.live);
         live.retain_mut(|candidate| self.stays(scanner, text, candidate, found));
         live.append(&mut self.live);
@@ -112,14 +120,14 @@ impl Search {
         scanner: &Scanner,
         text: &Text<'_>,
         candidate: &mut Candidate,
-        found: &mut Vec<Found>,
+        found: &mut Harvest,
     ) -> bool {
         match candidate.step(text, scanner) {
             Step::More => return true,
             Step::No => {}
             Step::Match { end, doubtful } => {
                 let value = text.slice(candidate.start, end);
-                found.push(Found {
+                found.found.push(Found {
                     start: candidate.start,
                     end,
                     signature: candidate.signature,
@@ -129,7 +137,7 @@ impl Search {
             }
             Step::Open(mut swallow) => {
                 if swallow.advance(text) {
-                    found.push(Found::swallowed(&swallow));
+                    found.found.push(Found::swallowed(&swallow));
                 } else {
                     self.swallows.push(*swallow);
                 }
@@ -139,38 +147,30 @@ impl Search {
     }
 
     /// Looks for new candidates in the rest of the text.
-    fn look(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) {
+    fn look(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         self.undecided = false;
-        while self.next < text.end() {
-            let position = self.next;
-            let there = text.from(position);
-            let Some(first) = there.first().copied() else {
-                return;
-            };
-            let looked = match first {
-                b'@' => self.look_at_sign(scanner, text, found),
-                b':' if !self.look_scheme(scanner, text, found) => return,
-                _ if scanner.index.odd_first.contains(first)
-                    || starts_here(text, position, first) =>
-                {
-                    self.look_start(scanner, text, found)
+        for place in scanner.index.starts(text.bytes, text.index(self.next)) {
+            self.next = text.base + place as u64;
+            match text.bytes.get(place) {
+                Some(b'@') => self.look_at_sign(scanner, text, found),
+                Some(b':') if !self.look_scheme(scanner, text, found) => return,
+                _ => {
+                    if !self.look_start(scanner, text, found) {
+                        self.undecided = true;
+                        return;
+                    }
                 }
-                _ => true,
-            };
-            if !looked {
-                self.undecided = true;
-                return;
             }
-            self.next += 1;
         }
+        self.next = self.next.max(text.end());
     }
 
     /// Looks for known secrets; their fingerprint is that of the value, however it is encoded.
-    fn look_known(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) {
+    fn look_known(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         let known = &scanner.known;
         let mut needles = Vec::new();
         self.known.advance(&known.needles, text, &mut needles);
-        found.extend(needles.into_iter().filter_map(|needle| {
+        found.found.extend(needles.into_iter().filter_map(|needle| {
             Some(Found {
                 start: needle.start,
                 end: needle.end,
@@ -181,7 +181,7 @@ impl Search {
         }));
     }
 
-    fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) -> bool {
+    fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         let start = local_part_start(text, self.next);
         if start < self.next {
             for signature in &scanner.index.email {
@@ -189,11 +189,10 @@ impl Search {
                 self.try_candidate(scanner, text, candidate, found);
             }
         }
-        true
     }
 
     /// False if a `://` could stand here and more bytes will tell.
-    fn look_scheme(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) -> bool {
+    fn look_scheme(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) -> bool {
         let there = text.from(self.next);
         let length = there.len().min(3);
         if there.get(..length) != b"://".get(..length) {
@@ -210,8 +209,13 @@ impl Search {
     }
 
     /// False if an anchor could stand here and more bytes will tell.
-    fn look_start(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Vec<Found>) -> bool {
+    fn look_start(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) -> bool {
         let there = text.from(self.next);
+        let first = there.first().copied().unwrap_or_default();
+        let starts = starts_here(text, self.next, first);
+        if !starts && !scanner.index.odd_first.contains(first) {
+            return true;
+        }
         let Lookup::Entries(entries) = scanner.index.anchors(there, text.ended) else {
             return false;
         };
@@ -219,7 +223,7 @@ impl Search {
             let candidate = Candidate::new(self.next, entry.signature, entry.anchor);
             self.try_start(scanner, text, candidate, found);
         }
-        if starts_here(text, self.next, there.first().copied().unwrap_or_default()) {
+        if starts {
             for row in scanner.index.rows(there) {
                 let candidate = Candidate::without_anchor(self.next, row);
                 self.try_start(scanner, text, candidate, found);
@@ -233,7 +237,7 @@ impl Search {
         scanner: &Scanner,
         text: &Text<'_>,
         candidate: Candidate,
-        found: &mut Vec<Found>,
+        found: &mut Harvest,
     ) {
         let signature = scanner.signatures().get(candidate.signature as usize);
         if signature.is_some_and(|signature| may_start(signature, text, candidate.start)) {
@@ -246,7 +250,7 @@ impl Search {
         scanner: &Scanner,
         text: &Text<'_>,
         mut candidate: Candidate,
-        found: &mut Vec<Found>,
+        found: &mut Harvest,
     ) {
         if self.stays(scanner, text, &mut candidate, found) {
             self.live.push(candidate);

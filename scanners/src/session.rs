@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::json_path::JsonPath;
 use crate::layer::Layer;
 use crate::ledger::Ledger;
-use crate::search::Found;
+use crate::search::{Found, Harvest};
 use crate::view::Open;
 use crate::{Finding, MaskSet, Part, ScanError, Scanner};
 
@@ -152,8 +152,9 @@ impl Session {
         if self.over {
             return Err(ScanError::Over);
         }
-        let mut found = Vec::new();
-        let scanned = self.layer.advance(&self.scanner, ended, &mut found);
+        let mut harvest = Harvest::default();
+        let scanned = self.layer.advance(&self.scanner, ended, &mut harvest);
+        let found = harvest.found;
         self.over = scanned.is_err();
         scanned?;
         if self.path.is_some() {
@@ -161,6 +162,11 @@ impl Session {
         }
         let paths = found.iter().map(|found| self.path_of(found)).collect();
         self.ledger.add(found, paths);
+        if !self.open_paths.is_empty() {
+            let open = self.layer.opens();
+            self.open_paths
+                .retain(|(seen, _)| open.iter().any(|open| open.is_same(seen)));
+        }
         self.release(ended, sink);
         Ok(())
     }
@@ -217,19 +223,15 @@ impl Session {
         }
     }
 
-    fn path_of(&mut self, found: &Found) -> Option<String> {
+    fn path_of(&self, found: &Found) -> Option<String> {
         self.path.as_ref()?;
         let open = Open {
             start: found.start,
             signature: found.signature,
             at: found.end,
         };
-        match self
-            .open_paths
-            .iter()
-            .position(|(seen, _)| seen.is_same(&open))
-        {
-            Some(index) => self.open_paths.swap_remove(index).1,
+        match self.open_paths.iter().find(|(seen, _)| seen.is_same(&open)) {
+            Some((_, path)) => path.clone(),
             None => self.path_at(found.start),
         }
     }

@@ -6,16 +6,20 @@
 //! in a view is handed out as the span of the encoded bytes.
 
 use crate::ScanError;
+use crate::base64::TELLING;
 use crate::confirm::Swallow;
 use crate::layer::Layer;
 use crate::runs::{RunKind, RunState, RunStep};
 use crate::scanner::Scanner;
-use crate::search::Found;
+use crate::search::{Found, Harvest};
 use crate::text::Text;
 use crate::units::{Unit, UnitFn};
 
 /// So many bytes after the last encoded one a view may be closed.
 const QUIET: u64 = 96;
+
+/// So many telling bytes in a row keep a view of a part of a run open.
+const TELLING_STREAK: u32 = 8;
 
 /// A view under way.
 pub(crate) struct View {
@@ -31,6 +35,8 @@ pub(crate) struct View {
     /// For each match being swallowed in the child: where it starts there and here.
     opens: Vec<(Open, u64)>,
     child: Layer,
+    /// For a part of a run: how many telling bytes came last.
+    streak: Option<u32>,
 }
 
 /// How the encoded text is read.
@@ -87,6 +93,7 @@ impl View {
             map: Vec::new(),
             opens: Vec::new(),
             child: Layer::new(start, depth),
+            streak: None,
         }
     }
 
@@ -97,10 +104,10 @@ impl View {
         scanner: &Scanner,
         text: &Text<'_>,
         swallows: &[Swallow],
-        found: &mut Vec<Found>,
+        harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        self.decode(text);
-        self.scan(scanner, false, found)?;
+        self.decode(text, harvest);
+        self.scan(scanner, false, harvest)?;
         for swallow in swallows {
             let open = Open::of(swallow);
             let known = self
@@ -120,12 +127,12 @@ impl View {
         &mut self,
         scanner: &Scanner,
         text: &Text<'_>,
-        found: &mut Vec<Found>,
+        harvest: &mut Harvest,
     ) -> Result<bool, ScanError> {
         loop {
-            let stop = self.decode(text);
+            let stop = self.decode(text, harvest);
             let ended = stop == Stop::RunEnd || text.ended && self.fed == text.end();
-            self.scan(scanner, ended, found)?;
+            self.scan(scanner, ended, harvest)?;
             if ended || (stop == Stop::Break && self.child.is_idle()) {
                 self.quiet_since = if stop == Stop::RunEnd {
                     self.fed
@@ -141,7 +148,7 @@ impl View {
     }
 
     /// Decodes up to where the view might be closed, or as far as the text is at hand.
-    fn decode(&mut self, text: &Text<'_>) -> Stop {
+    fn decode(&mut self, text: &Text<'_>, harvest: &mut Harvest) -> Stop {
         let mut decoded = Vec::new();
         let stop = match &mut self.decoder {
             Decoder::Units(unit) => {
@@ -149,27 +156,69 @@ impl View {
                 self.decode_units(unit, text, &mut decoded)
             }
             Decoder::Run(kind, state) => {
-                let (kind, mut at) = (*kind, self.fed);
-                let stop = loop {
-                    match kind.step(state, text, at) {
-                        RunStep::Read(length, byte) => {
-                            at += u64::from(length);
-                            if let Some((byte, started)) = byte {
-                                decoded.push(byte);
-                                let length = u8::try_from(at - started).unwrap_or(u8::MAX);
-                                self.map.push((started, length));
-                            }
-                        }
-                        RunStep::End => break Stop::RunEnd,
-                        RunStep::Unknown => break Stop::Starved,
-                    }
-                };
-                self.fed = at;
+                let (kind, mut state) = (*kind, *state);
+                let stop = self.decode_run(kind, &mut state, text, &mut decoded);
+                self.decoder = Decoder::Run(kind, state);
                 stop
             }
         };
+        harvest.decoded += decoded.len() as u64;
         self.child.push(&decoded);
         stop
+    }
+
+    fn decode_run(
+        &mut self,
+        kind: RunKind,
+        state: &mut RunState,
+        text: &Text<'_>,
+        decoded: &mut Vec<u8>,
+    ) -> Stop {
+        loop {
+            match kind.step(state, text, self.fed) {
+                RunStep::End => return Stop::RunEnd,
+                RunStep::Unknown => return Stop::Starved,
+                RunStep::Read(length, None) => self.fed += u64::from(length),
+                RunStep::Read(length, Some((byte, started))) => {
+                    self.fed += u64::from(length);
+                    let length = u8::try_from(self.fed - started).unwrap_or(u8::MAX);
+                    self.map.push((started, length));
+                    decoded.push(byte);
+                    if self.is_break(byte) {
+                        return Stop::Break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a run may be left at this byte: none telling for a while, and it is none.
+    fn is_break(&mut self, byte: u8) -> bool {
+        let Some(streak) = &mut self.streak else {
+            return false;
+        };
+        if TELLING.contains(byte) {
+            *streak += 1;
+            if *streak >= TELLING_STREAK {
+                self.quiet_since = self.fed;
+            }
+            return false;
+        }
+        *streak = 0;
+        self.fed >= self.quiet_since + QUIET
+    }
+
+    /// The view is of a part of a run, and closed where nothing telling comes any more.
+    pub(crate) fn be_quiet(&mut self) {
+        self.streak = Some(0);
+    }
+
+    /// How many characters of the run were read.
+    pub(crate) fn characters(&self) -> u64 {
+        match &self.decoder {
+            Decoder::Run(_, state) => state.read,
+            Decoder::Units(_) => 0,
+        }
     }
 
     fn decode_units(&mut self, unit: UnitFn, text: &Text<'_>, decoded: &mut Vec<u8>) -> Stop {
@@ -209,9 +258,9 @@ impl View {
         &mut self,
         scanner: &Scanner,
         ended: bool,
-        found: &mut Vec<Found>,
+        harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        let mut inner = Vec::new();
+        let mut inner = Harvest::default();
         self.child.advance(scanner, ended, &mut inner)?;
         for open in self.child.opens() {
             let known = self.opens.iter().any(|(seen, _)| seen.is_same(&open));
@@ -220,30 +269,32 @@ impl View {
                 self.opens.push((open, start));
             }
         }
-        for inner in inner {
+        harvest.decoded += inner.decoded;
+        for inner in inner.found {
             let outer = self.outer(inner);
             // What ends before the first encoded character is found in the encoded text itself.
             if outer.end > self.opened_at {
-                found.push(outer);
+                harvest.found.push(outer);
             }
         }
+        // Several matches of one start may be open, here and in views of views.
+        let open = self.child.opens();
+        self.opens
+            .retain(|(seen, _)| open.iter().any(|open| open.is_same(seen)));
         let trimmed = self.child.trim();
         self.map.drain(..trimmed.min(self.map.len()));
         Ok(())
     }
 
     /// A match in the encoded text's positions.
-    fn outer(&mut self, inner: Found) -> Found {
+    fn outer(&self, inner: Found) -> Found {
         let key = Open {
             start: inner.start,
             signature: inner.signature,
             at: 0,
         };
-        let open = self.opens.iter().position(|(seen, _)| seen.is_same(&key));
-        let start = match open {
-            Some(index) => self.opens.swap_remove(index).1,
-            None => self.outer_start(inner.start),
-        };
+        let open = self.opens.iter().find(|(seen, _)| seen.is_same(&key));
+        let start = open.map_or_else(|| self.outer_start(inner.start), |(_, start)| *start);
         Found {
             start,
             end: self.outer_end(inner.end),

@@ -31,7 +31,11 @@ fn percent_twice(text: &[u8]) -> Vec<u8> {
 }
 
 fn json_escapes(text: &[u8]) -> Vec<u8> {
-    each(text, |byte| format!("\\u{byte:04x}"))
+    let units = String::from_utf8_lossy(text)
+        .encode_utf16()
+        .map(|unit| format!("\\u{unit:04x}"))
+        .collect::<String>();
+    units.into_bytes()
 }
 
 fn backslash_x(text: &[u8]) -> Vec<u8> {
@@ -39,23 +43,26 @@ fn backslash_x(text: &[u8]) -> Vec<u8> {
 }
 
 fn entities(text: &[u8]) -> Vec<u8> {
-    each(text, |byte| {
-        if byte % 2 == 0 {
-            format!("&#{byte};")
+    let reference = |code: u32| {
+        if code % 2 == 0 {
+            format!("&#{code};")
         } else {
-            format!("&#x{byte:X};")
+            format!("&#x{code:X};")
         }
-    })
+    };
+    String::from_utf8_lossy(text)
+        .chars()
+        .map(|letter| reference(letter.into()))
+        .collect::<String>()
+        .into_bytes()
 }
 
 fn quoted_printable(text: &[u8]) -> Vec<u8> {
-    each(text, |byte| {
-        if byte % 5 == 0 {
-            format!("={byte:02X}=\r\n")
-        } else {
-            char::from(byte).to_string()
-        }
-    })
+    let encode = |byte: &u8| match byte {
+        byte if byte % 5 == 0 || *byte == b'=' => format!("={byte:02X}=\r\n").into_bytes(),
+        byte => vec![*byte],
+    };
+    text.iter().flat_map(encode).collect()
 }
 
 fn base64(text: &[u8]) -> Vec<u8> {
@@ -128,15 +135,18 @@ fn base32(text: &[u8]) -> Vec<u8> {
 }
 
 fn utf16_le(text: &[u8]) -> Vec<u8> {
-    [
-        vec![0xFF, 0xFE],
-        text.iter().flat_map(|byte| [*byte, 0]).collect(),
-    ]
-    .concat()
+    let units = String::from_utf8_lossy(text)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    [vec![0xFF, 0xFE], units].concat()
 }
 
 fn utf16_be(text: &[u8]) -> Vec<u8> {
-    text.iter().flat_map(|byte| [0, *byte]).collect()
+    String::from_utf8_lossy(text)
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect()
 }
 
 fn utf7(text: &[u8]) -> Vec<u8> {
@@ -156,17 +166,23 @@ fn utf7_long(text: &[u8]) -> Vec<u8> {
 }
 
 fn full_width(text: &[u8]) -> Vec<u8> {
-    text.iter()
-        .map(|byte| match byte {
-            0x21..=0x7E => char::from_u32(0xFF01 + u32::from(*byte) - 0x21).unwrap(),
-            other => char::from(*other),
-        })
+    let wide = |letter: char| match u32::from(letter) {
+        code @ 0x21..=0x7E => char::from_u32(0xFF01 + code - 0x21).unwrap(),
+        _ => letter,
+    };
+    String::from_utf8_lossy(text)
+        .chars()
+        .map(wide)
         .collect::<String>()
         .into_bytes()
 }
 
 fn zero_width(text: &[u8]) -> Vec<u8> {
-    each(text, |byte| format!("{}\u{200b}", char::from(byte)))
+    let spaced = String::from_utf8_lossy(text)
+        .chars()
+        .map(|letter| format!("{letter}\u{200b}"))
+        .collect::<String>();
+    spaced.into_bytes()
 }
 
 fn homoglyphs(text: &[u8]) -> Vec<u8> {
@@ -286,7 +302,11 @@ fn two_and_three_encodings_deep() {
             let whole = scan(&scanner, &Carrier::Text, [text.as_slice()]);
             let shown = format!("{inner_name} in {outer_name}: {}", text.escape_ascii());
             // Deeper than three there is no promise but that of the limit.
-            if (*outer_name, *inner_name) != ("percent twice", "percent twice") {
+            let layers = |name| 1 + u32::from(matches!(name, "percent twice" | "utf-7 long"));
+            // Base64 is screened for ASCII, eight bytes of it in a row, and wide text is Latin.
+            let screened = outer_name.starts_with("base64") || outer_name.starts_with("utf-");
+            let shows = !matches!(*inner_name, "full width" | "zero width" | "homoglyphs");
+            if layers(*outer_name) + layers(*inner_name) <= 3 && (shows || !screened) {
                 assert_eq!(ids(&whole), ["github-token"], "{shown}");
             }
         }

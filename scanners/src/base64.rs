@@ -1,0 +1,326 @@
+//! Base64 in a text: runs of its alphabet, screened at all four alignments, and views where what
+//! they decode to could hold something.
+//!
+//! Most long runs are images, signatures and embeddings: decoded, they are noise. The screen asks,
+//! for every alignment at once, where eleven characters in a row decode to nothing but bytes that
+//! credentials, numbers and further encodings are made of. Only there is a view opened, a little
+//! earlier, and it is closed when nothing of that kind has come for a while.
+
+use crate::runs::{RunKind, RunStart, RunState, RunStep};
+use crate::scanner::Scanner;
+use crate::search::Harvest;
+use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::text::{Text, run_length};
+use crate::view::{Decoder, View};
+use crate::{ByteSet, ScanError};
+
+/// The bytes that anything looked for, or encoded again, is made of.
+pub(crate) const TELLING: ByteSet = ByteSet::ALNUM.with(b"_-.,@:/+=%\\&#; \0");
+const TELLING_SET: [AsciiSet; 1] = [AsciiSet::new(TELLING)];
+/// So many characters in a row must decode to telling bytes: eight bytes of them, or nine.
+const STREAK: usize = 11;
+/// The characters of a streak that may stand in the block before.
+const CARRY: usize = STREAK - 1;
+/// So many characters before a streak its view starts.
+const BEFORE: usize = 64;
+/// So many characters at the end of what is at hand may belong to a streak still to come.
+const HELD: u64 = 16;
+
+const ALIGNMENTS: usize = 4;
+
+/// The lookout for base64.
+pub(crate) struct Base64 {
+    /// The run at `from`, if it is long enough to be one.
+    run: Option<Run>,
+    /// The next position to look at.
+    from: u64,
+    views: [Option<Box<View>>; ALIGNMENTS],
+}
+
+/// A run being screened.
+struct Run {
+    start: u64,
+    screen: Screen,
+    /// For each alignment, the number of the first character no view has decoded.
+    resume: [u64; ALIGNMENTS],
+}
+
+impl Base64 {
+    pub(crate) fn starting_at(position: u64) -> Base64 {
+        Base64 {
+            run: None,
+            from: position,
+            views: Default::default(),
+        }
+    }
+
+    pub(crate) fn views(&self) -> impl Iterator<Item = &View> {
+        self.views.iter().filter_map(|view| view.as_deref())
+    }
+
+    pub(crate) fn hold(&self) -> u64 {
+        let own = match &self.run {
+            None => self.from,
+            Some(run) => self.from.saturating_sub(HELD).max(run.start),
+        };
+        self.views().map(View::hold).fold(own, u64::min)
+    }
+
+    /// Screens and scans what is at hand.
+    pub(crate) fn advance(
+        &mut self,
+        (scanner, text): (&Scanner, &Text<'_>),
+        depth: u8,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        for alignment in 0..ALIGNMENTS {
+            self.advance_view(alignment, (scanner, text), harvest)?;
+        }
+        loop {
+            if self.run.is_none() {
+                match KIND.find(text, self.from) {
+                    RunStart::NotBefore(position) => {
+                        self.from = position.max(self.from);
+                        return Ok(());
+                    }
+                    RunStart::At(start) => self.start_run(start),
+                }
+            }
+            let length = run_length(text.from(self.from), &ALPHABET);
+            if length > 0 {
+                self.screen(length, (scanner, text), (depth, harvest))?;
+                continue;
+            }
+            match KIND.step(&mut RunState::default(), text, self.from) {
+                RunStep::Read(skipped, _) => self.from += u64::from(skipped),
+                RunStep::Unknown if !text.ended => return Ok(()),
+                RunStep::Unknown | RunStep::End => self.run = None,
+            }
+        }
+    }
+
+    fn start_run(&mut self, start: u64) {
+        self.from = start;
+        self.run = Some(Run {
+            start,
+            screen: Screen::default(),
+            resume: [0; ALIGNMENTS],
+        });
+    }
+
+    /// Screens the next characters of the run, of which `length` stand in a row.
+    fn screen(
+        &mut self,
+        length: usize,
+        at: (&Scanner, &Text<'_>),
+        (depth, harvest): (u8, &mut Harvest),
+    ) -> Result<(), ScanError> {
+        let Some(run) = &mut self.run else {
+            return Ok(());
+        };
+        let block = at.1.from(self.from);
+        let block = block.get(..length.min(BLOCK)).unwrap_or_default();
+        let (position, index) = (self.from, run.screen.index);
+        let streaks = run.screen.read(block);
+        self.from += block.len() as u64;
+        let mut any = streaks.iter().fold(0, |any, ends| any | ends);
+        while any != 0 {
+            let place = u64::from(any.trailing_zeros());
+            any &= any - 1;
+            for (alignment, ends) in streaks.iter().enumerate() {
+                if ends >> place & 1 == 1 {
+                    let streak = (position + place, index + place);
+                    self.open(alignment, streak, depth, at, harvest)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a view for the streak that ends with this character, unless one is open there.
+    fn open(
+        &mut self,
+        alignment: usize,
+        (position, index): (u64, u64),
+        depth: u8,
+        at: (&Scanner, &Text<'_>),
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        let (Some(run), Some(slot)) = (&self.run, self.views.get_mut(alignment)) else {
+            return Ok(());
+        };
+        let resume = run.resume.get(alignment).copied().unwrap_or_default();
+        if slot.is_some() || index < resume + CARRY as u64 {
+            return Ok(());
+        }
+        let first = resume.max(index.saturating_sub((CARRY + BEFORE) as u64));
+        let skip = (alignment as u64).wrapping_sub(first) & 3;
+        let first = first + skip;
+        let start = back(at.1, position, index - first);
+        let mut view = View::new(
+            Decoder::Run(KIND, RunState::at(first)),
+            start,
+            start,
+            depth + 1,
+        );
+        view.be_quiet();
+        *slot = Some(Box::new(view));
+        self.advance_view(alignment, at, harvest)
+    }
+
+    fn advance_view(
+        &mut self,
+        alignment: usize,
+        (scanner, text): (&Scanner, &Text<'_>),
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        let Some(slot) = self.views.get_mut(alignment) else {
+            return Ok(());
+        };
+        let Some(view) = slot else { return Ok(()) };
+        if view.advance(scanner, text, harvest)? {
+            let characters = view.characters();
+            *slot = None;
+            if let Some(run) = &mut self.run
+                && let Some(resume) = run.resume.get_mut(alignment)
+            {
+                *resume = characters;
+            }
+        }
+        Ok(())
+    }
+}
+
+const KIND: RunKind = RunKind::Base64;
+const ALPHABET: ByteSet = ByteSet::BASE64.with(b"-_");
+
+/// The position of the character `count` characters of the run before the one at `position`.
+fn back(text: &Text<'_>, position: u64, count: u64) -> u64 {
+    let mut left = count;
+    let mut at = position;
+    while left > 0 && at > text.base {
+        at -= 1;
+        if text
+            .from(at)
+            .first()
+            .is_some_and(|byte| ALPHABET.contains(*byte))
+        {
+            left -= 1;
+        }
+    }
+    at
+}
+
+/// What the last characters of a run decode to, at all alignments.
+#[derive(Default)]
+struct Screen {
+    /// How many characters were read.
+    index: u64,
+    /// The value of the last one.
+    last: u8,
+    /// For the first, second and third byte of a group, which of the last characters complete a
+    /// telling one.
+    carry: [u128; 3],
+}
+
+impl Screen {
+    /// Reads up to 64 characters. For each alignment, at which of them a streak ends.
+    fn read(&mut self, block: &[u8]) -> [u64; ALIGNMENTS] {
+        let mut values = [0_u8; BLOCK];
+        for (value, byte) in values.iter_mut().zip(block) {
+            *value = value_of(*byte);
+        }
+        let mut before = [0_u8; BLOCK];
+        for (to, from) in before
+            .iter_mut()
+            .zip(std::iter::once(&self.last).chain(&values))
+        {
+            *to = *from;
+        }
+        let mut bytes = [[0xFF_u8; BLOCK]; 3];
+        let [first, second, third] = &mut bytes;
+        for (to, (high, low)) in first.iter_mut().zip(before.iter().zip(&values)) {
+            *to = high << 2 | low >> 4;
+        }
+        for (to, (high, low)) in second.iter_mut().zip(before.iter().zip(&values)) {
+            *to = high << 4 | low >> 2;
+        }
+        for (to, (high, low)) in third.iter_mut().zip(before.iter().zip(&values)) {
+            *to = high << 6 | low;
+        }
+        let length = block.len();
+        let valid = u64::MAX
+            .checked_shr(64 - u32::try_from(length).unwrap_or(64))
+            .unwrap_or(0);
+        let mut telling = self.carry;
+        for (telling, bytes) in telling.iter_mut().zip(&bytes) {
+            let [mask] = masks(bytes, &TELLING_SET);
+            *telling |= u128::from(mask & valid) << CARRY;
+        }
+        let streaks = self.streaks(&telling).map(|ends| ends & valid);
+        self.carry = telling.map(|telling| telling >> length & ((1 << CARRY) - 1));
+        self.index += length as u64;
+        self.last = values
+            .get(length.wrapping_sub(1))
+            .copied()
+            .unwrap_or(self.last);
+        streaks
+    }
+
+    fn streaks(&self, telling: &[u128; 3]) -> [u64; ALIGNMENTS] {
+        const EVERY_FOURTH: u128 = u128::MAX / 15;
+        let [first, second, third] = telling;
+        std::array::from_fn(|alignment| {
+            // The place in its group of the first character that is looked at.
+            let phase = self.index.wrapping_sub((CARRY + alignment) as u64) & 3;
+            let places = |place: u64| EVERY_FOURTH << (place.wrapping_sub(phase) & 3);
+            let good = places(0) | first & places(1) | second & places(2) | third & places(3);
+            let two = good & good >> 1;
+            let four = two & two >> 2;
+            let eight = four & four >> 4;
+            let all = eight & eight >> (STREAK - 8);
+            u64::try_from(all & u128::from(u64::MAX)).unwrap_or_default()
+        })
+    }
+}
+
+/// The value of a character, without a branch; characters of no value do not get here.
+fn value_of(byte: u8) -> u8 {
+    let letter = if byte >= b'a' {
+        byte.wrapping_sub(71)
+    } else {
+        byte.wrapping_sub(65)
+    };
+    let other = match byte {
+        b'+' | b'-' => 62,
+        b'/' => 63,
+        _ => byte.wrapping_add(4),
+    };
+    let value = if byte < b'A' { other } else { letter };
+    if byte == b'_' { 63 } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_those_of_the_alphabet() {
+        for byte in (0..=u8::MAX).filter(|byte| ALPHABET.contains(*byte)) {
+            assert_eq!(Some(value_of(byte)), crate::units::sextet(byte), "{byte}");
+        }
+    }
+
+    #[test]
+    fn noise_has_no_streak_and_text_has_one_at_its_alignment() {
+        let mut screen = Screen::default();
+        assert_eq!(
+            screen.read(b"8J+YgPCfmIHwn5iC8J+Yg/CfmITwn5iF8J+YhvCfmIfwn5iI8J+YifCfmIo"),
+            [0; 4]
+        );
+        let mut screen = Screen::default();
+        let [aligned, rest @ ..] = screen.read(b"Z2hwX1pKRGVWUkVoa3B0R0Y3V3ZlcDBO");
+        assert_eq!(aligned.trailing_zeros(), 10);
+        assert_eq!(rest, [0; 3]);
+    }
+}

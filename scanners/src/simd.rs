@@ -1,0 +1,190 @@
+//! The first pass: which of 64 bytes are of a set, as a bit mask.
+//!
+//! The only module with `unsafe`: AVX2 where the processor has it, and a portable twin that says
+//! the same (a test compares them on random and hostile input). Sets are of ASCII bytes.
+#![expect(unsafe_code, reason = "vector instructions; each has a portable twin")]
+
+use crate::ByteSet;
+
+/// How many bytes are looked at together.
+pub(crate) const BLOCK: usize = 64;
+
+/// A set of ASCII bytes, laid out for lookups by half bytes: bit `h` of entry `l` says that the
+/// byte `h << 4 | l` is in the set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsciiSet {
+    by_low: [u8; 16],
+}
+
+impl AsciiSet {
+    /// The ASCII bytes of a set.
+    pub(crate) const fn new(set: ByteSet) -> AsciiSet {
+        let mut by_low = [0_u8; 16];
+        let mut rest: &mut [u8] = &mut by_low;
+        let mut low = 0_u8;
+        while let [entry, others @ ..] = rest {
+            let mut high = 0_u8;
+            while high < 8 {
+                if set.contains(high << 4 | low) {
+                    *entry |= 1 << high;
+                }
+                high += 1;
+            }
+            rest = others;
+            low += 1;
+        }
+        AsciiSet { by_low }
+    }
+}
+
+/// For each set, which of the bytes are in it. Bytes beyond the end are in none.
+pub(crate) fn masks<const SETS: usize>(bytes: &[u8], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+    if let Some(block) = bytes.first_chunk::<BLOCK>() {
+        return block_masks(block, sets);
+    }
+    // A byte that is no ASCII is in no set.
+    let mut block = [0xFF; BLOCK];
+    for (to, from) in block.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    block_masks(&block, sets)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        unsafe { avx2::block_masks(block, sets) }
+    } else {
+        portable_masks(block, sets)
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+    portable_masks(block, sets)
+}
+
+/// The portable twin.
+#[cfg_attr(target_arch = "x86_64", cold)]
+fn portable_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+    sets.map(|set| {
+        block.iter().enumerate().fold(0, |mask, (place, byte)| {
+            let row = set
+                .by_low
+                .get(usize::from(byte & 15))
+                .copied()
+                .unwrap_or_default();
+            let inside = byte.is_ascii() && row >> (byte >> 4 & 7) & 1 == 1;
+            mask | u64::from(inside) << place
+        })
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use super::{AsciiSet, BLOCK};
+    use std::arch::x86_64::{
+        __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256,
+        _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8,
+        _mm256_setr_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
+    };
+
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn block_masks<const SETS: usize>(
+        block: &[u8; BLOCK],
+        sets: &[AsciiSet; SETS],
+    ) -> [u64; SETS] {
+        // SAFETY: both loads lie within the 64 bytes of the block; loads may be unaligned.
+        let (first, second) = unsafe {
+            let start = block.as_ptr().cast::<__m256i>();
+            (_mm256_loadu_si256(start), _mm256_loadu_si256(start.add(1)))
+        };
+        let highs = (high_bits(first), high_bits(second));
+        sets.map(|set| {
+            // SAFETY: the table is 16 bytes long.
+            let table = unsafe { _mm_loadu_si128(set.by_low.as_ptr().cast::<__m128i>()) };
+            let table = _mm256_broadcastsi128_si256(table);
+            let low = u64::from(members(first, highs.0, table));
+            low | u64::from(members(second, highs.1, table)) << 32
+        })
+    }
+
+    /// For each byte, the bit of its upper half; none for bytes that are no ASCII.
+    #[target_feature(enable = "avx2")]
+    fn high_bits(bytes: __m256i) -> __m256i {
+        let bits = _mm256_setr_epi8(
+            1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0,
+            0, 0, 0, 0, 0, 0, 0,
+        );
+        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), _mm256_set1_epi8(15));
+        _mm256_shuffle_epi8(bits, upper)
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn members(bytes: __m256i, highs: __m256i, table: __m256i) -> u32 {
+        // A byte with its top bit set selects zero, which is right: it is no ASCII.
+        let rows = _mm256_shuffle_epi8(table, bytes);
+        let outside = _mm256_cmpeq_epi8(_mm256_and_si256(rows, highs), _mm256_setzero_si256());
+        !_mm256_movemask_epi8(outside).cast_unsigned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SETS: [AsciiSet; 4] = [
+        AsciiSet::new(ByteSet::ALNUM),
+        AsciiSet::new(ByteSet::BASE64.with(b"@:\0\x7f")),
+        AsciiSet::new(ByteSet::EMPTY),
+        AsciiSet::new(ByteSet::EMPTY.range(0, 255)),
+    ];
+
+    fn agree(block: &[u8; BLOCK]) {
+        assert_eq!(block_masks(block, &SETS), portable_masks(block, &SETS));
+    }
+
+    proptest! {
+        #[test]
+        fn both_agree_on_random_bytes(bytes in proptest::collection::vec(any::<u8>(), BLOCK)) {
+            agree(bytes.first_chunk().unwrap());
+        }
+    }
+
+    #[test]
+    fn both_agree_on_every_byte_at_every_place() {
+        for byte in 0..=u8::MAX {
+            agree(&[byte; BLOCK]);
+            for place in 0..BLOCK {
+                let mut block = [b'a'; BLOCK];
+                block[place] = byte;
+                agree(&block);
+            }
+        }
+    }
+
+    #[test]
+    fn the_masks_say_what_the_sets_say() {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        for (part, chunk) in bytes.chunks(BLOCK).enumerate() {
+            let [mask] = masks(chunk, &[AsciiSet::new(ByteSet::URL_SAFE)]);
+            for (place, byte) in chunk.iter().enumerate() {
+                let inside = ByteSet::URL_SAFE.contains(*byte);
+                assert_eq!(mask >> place & 1 == 1, inside, "{part} {byte}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_end_is_in_no_set() {
+        assert_eq!(masks(b"ab-", &[AsciiSet::new(ByteSet::ALNUM)]), [0b011]);
+        assert_eq!(
+            masks(b"", &[AsciiSet::new(ByteSet::EMPTY.range(0, 255))]),
+            [0]
+        );
+    }
+}
