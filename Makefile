@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tools cargo packages python node bench
+.PHONY: help demo test lint format tools cargo packages python node bench-proxy bench-scan accuracy
 
 # One build of the crypto library on every machine, whatever is installed there.
 export AWS_LC_SYS_USE_SYSTEM := 0
@@ -32,9 +32,16 @@ lint: cargo ## Check format and lints as CI does
 format: cargo ## Format the sources
 	cargo fmt --all
 
-bench: cargo ## Measure requests per second and processor time through the proxy, beside direct
+bench-proxy: cargo ## Measure requests per second and processor time through the proxy, beside direct
 	cargo build --release --locked --package egret --package egret-benches
 	target/release/proxy
+
+bench-scan: cargo ## Measure the scanner's speed
+	cargo bench --locked --package egret-benches --bench scan
+
+accuracy: cargo ## Tell what the scanner finds, and what it finds wrongly
+	cargo build --release --locked --package egret-benches
+	target/release/accuracy
 
 tools: cargo packages python node ## Install what the tests need
 

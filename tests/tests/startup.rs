@@ -160,7 +160,7 @@ fn expired_by_ca(path: &Path) {
     let script = "
         set -e
         openssl ecparam -name prime256v1 -genkey -noout -out old.ec
-        openssl pkcs8 -topk8 -nodes -in old.ec -out old.key
+        openssl pkcs8 -topk8 -nocrypt -in old.ec -out old.key
         openssl req -new -key old.key -subj /CN=old -out old.csr
         printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=index\\nserial=serial\\nnew_certs_dir=.\\npolicy=p\\ndefault_md=sha256\\n[p]\\ncommonName=supplied\\n[e]\\nbasicConstraints=critical,CA:TRUE\\nkeyUsage=critical,keyCertSign,cRLSign\\nsubjectKeyIdentifier=hash\\n' > conf
         touch index; echo 01 > serial
