@@ -107,6 +107,22 @@ fn a_token_that_never_ends_takes_constant_memory_and_no_byte_of_it_leaves() {
 }
 
 #[test]
+fn a_run_of_anything_is_held_in_bounds_byte_by_byte() {
+    let scanner = scanner();
+    for byte in [
+        b'a', b'A', b'0', b'4', b'-', b'\\', b'%', b'=', 0, b'@', b':', b' ', 0xC3, b'+', b'.',
+    ] {
+        let mut session = scanner.session(options(Carrier::Text));
+        let mut sink = Sink::default();
+        for _ in 0..20_000 {
+            sink.cleared.clear();
+            session.push(&[byte], &mut sink).unwrap();
+            assert!(session.held() <= 512, "{byte}: holds {}", session.held());
+        }
+    }
+}
+
+#[test]
 fn prose_is_hardly_held() {
     let scanner = scanner();
     let mut session = scanner.session(options(Carrier::Text));
