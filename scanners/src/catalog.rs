@@ -9,6 +9,7 @@
 
 mod builtin;
 mod bytes;
+mod listing;
 mod lower;
 mod pattern;
 mod row;

@@ -190,6 +190,9 @@ pub fn in_context(signature: &Signature, value: &[u8]) -> Vec<u8> {
         .as_ref()
         .and_then(|context| context.keywords.first());
     match word {
+        Some(word) if word.ends_with(|last: char| !last.is_alphanumeric()) => {
+            [word.as_bytes(), value].concat()
+        }
         Some(word) => [word.as_bytes(), b": ", value].concat(),
         None => value.to_vec(),
     }

@@ -27,6 +27,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../../signatures/pii-europe.yaml"),
     ),
     (
+        "generic.yaml",
+        include_str!("../../signatures/generic.yaml"),
+    ),
+    (
         "pii-asia.yaml",
         include_str!("../../signatures/pii-asia.yaml"),
     ),

@@ -36,9 +36,16 @@ impl ByteSet {
             "token" => ByteSet::URL_SAFE,
             "base64" => ByteSet::URL_SAFE.with(b"+/"),
             "padded" => ByteSet::URL_SAFE.with(b"+/="),
+            "unassigned" => ByteSet::all_but(b"=:\"'"),
+            "unspaced" => ByteSet::all_but(b" "),
             "number" => ByteSet::URL_SAFE.with(b"+."),
             _ => return None,
         })
+    }
+
+    /// Every byte but these.
+    fn all_but(bytes: &[u8]) -> ByteSet {
+        (0..=u8::MAX).filter(|byte| !bytes.contains(byte)).collect()
     }
 
     /// The set and the bytes from `first` to `last`.

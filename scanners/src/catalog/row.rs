@@ -39,7 +39,8 @@ pub struct SignatureSpec {
     /// Literals that stand inside every match, for a pattern that does not start with one.
     pub inner: Option<InnerSpec>,
     /// What may not stand before: `none`, `digit`, `alnum`, `word`, `token`, `base64`,
-    /// `padded` (base64 and `=`), `number`.
+    /// `padded` (base64 and `=`), `number`, `unassigned` (all but `=`, `:` and quotes), `unspaced`
+    /// (all but a space).
     pub left: Option<String>,
     /// What may not stand after; as `left`.
     pub right: Option<String>,

@@ -9,6 +9,7 @@ mod crc;
 mod domain;
 mod encoded;
 mod europe;
+mod generic;
 mod mend;
 mod money;
 mod numbers;
@@ -207,6 +208,7 @@ const CHECKS: &[Check] = &[
     documented("nz-ird", asia::nz_ird),
     documented("il-id", asia::il_id),
     documented("email", domain::email),
+    documented("generic-value", generic::value),
     documented("mrz", things::mrz),
     documented("vin", things::vin),
     documented("imei", things::imei),

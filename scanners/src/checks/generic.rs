@@ -1,0 +1,148 @@
+//! Whether a value behind a telling key could be a secret at all.
+
+/// Words that mark a placeholder or an example, in lower case.
+const PLACEHOLDERS: &[&[u8]] = &[
+    b"example",
+    b"sample",
+    b"placeholder",
+    b"changeme",
+    b"change_me",
+    b"change-me",
+    b"your",
+    b"dummy",
+    b"redacted",
+    b"insert",
+    b"replace",
+    b"password",
+    b"passwd",
+    b"secret_key",
+    b"api_key",
+    b"apikey",
+    b"xxxx",
+    b"0000",
+    b"1234567",
+    b"abcdef",
+    b"qwerty",
+    b"todo",
+    b"fixme",
+    b"test",
+    b"fake",
+    b"mock",
+    b"undefined",
+    b"null",
+    b"default",
+    b"string",
+    b"process.env",
+    b"os.environ",
+    b"getenv",
+    b"env.",
+    b"_here",
+    b"-here",
+    b"-goes-",
+    b"_goes_",
+    b"...",
+    b"****",
+    b"foobar",
+    b"lorem",
+];
+
+/// Lengths of hex digests: MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
+const DIGESTS: &[usize] = &[32, 40, 56, 64, 96, 128];
+/// Bits per character below which a value is a word or a pattern, by length.
+const ENTROPY: &[(usize, f64)] = &[(16, 2.6), (24, 3.2), (usize::MAX, 3.5)];
+
+/// A value that is neither a placeholder, a digest, a UUID, a name nor a path, mixes letters and
+/// digits, and whose characters are spread out.
+pub(super) fn value(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let mixed = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
+    mixed
+        && !PLACEHOLDERS.iter().any(|word| contains(&lower, word))
+        && !is_digest(value)
+        && !super::things::uuid(value)
+        && !is_words(value)
+        && entropy(value) >= least_entropy(value.len())
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}
+
+/// Hex of a digest's length, or what `sha256-` and the like introduce.
+fn is_digest(value: &[u8]) -> bool {
+    let hex = value.iter().all(u8::is_ascii_hexdigit) && DIGESTS.contains(&value.len());
+    let named: [&[u8]; 4] = [b"sha1", b"sha256", b"sha384", b"sha512"];
+    hex || named.iter().any(|name| value.starts_with(name))
+}
+
+/// Whether the value is made of words and numbers between separators: identifiers, paths, dates,
+/// versions, model names (`claude-sonnet-4-5-20250929`).
+fn is_words(value: &[u8]) -> bool {
+    let mut parts = value
+        .split(|byte| !byte.is_ascii_alphanumeric())
+        .filter(|part| !part.is_empty());
+    parts.all(|part| {
+        let letters = part
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphabetic())
+            .count();
+        let rest = part.get(letters..).unwrap_or_default();
+        let number = rest.len() <= 10 && rest.iter().all(u8::is_ascii_digit);
+        number && is_one_word(part.get(..letters).unwrap_or_default())
+    })
+}
+
+/// One case throughout, or a capital and small letters, or camel case: few changes from small to
+/// capital for the length.
+fn is_one_word(letters: &[u8]) -> bool {
+    let humps = letters
+        .windows(2)
+        .filter(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()))
+        .count();
+    humps * 4 <= letters.len()
+}
+
+fn least_entropy(length: usize) -> f64 {
+    ENTROPY
+        .iter()
+        .find(|(up_to, _)| length < *up_to)
+        .map_or(3.5, |(_, bits)| *bits)
+}
+
+/// Shannon entropy of the bytes, in bits per byte.
+fn entropy(value: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in value {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    let length = value.len().max(1) as f64;
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / length)
+        .map(|share| -share * share.log2())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value;
+
+    #[test]
+    fn names_digests_and_placeholders_are_no_secrets() {
+        assert!(value(b"9fK2mQx7Lp0vRtY4bNzW") && value(b"Tr0ub4dor7"));
+        for not in [
+            "d41d8cd98f00b204e9800998ecf8427e",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "claude-sonnet-4-5-20250929",
+            "src/components/Button2.tsx",
+            "YOUR_API_KEY_1",
+            "aaaaaaaa1",
+            "getUserName2",
+        ] {
+            assert!(!value(not.as_bytes()), "{not}");
+        }
+    }
+}
