@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use crate::config::Listen;
+use crate::fence::Probes;
 
 /// Bound sockets, by purpose. A list is empty where that listener is off.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Listeners {
     pub dns_tcp: Vec<TcpListener>,
     /// Health and metrics.
     pub admin: Vec<TcpListener>,
+    /// Sockets of another user, to prove the fence with; none where there is no fence.
+    pub probes: Option<Probes>,
 }
 
 /// A listener that cannot be had.

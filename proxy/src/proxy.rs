@@ -19,6 +19,7 @@ use crate::config::{AuditPath, Config, Durability};
 use crate::dns;
 use crate::dns::bindings::Bindings;
 use crate::drain::{Alive, Phase};
+use crate::fence::{self, Fence, FenceState};
 use crate::leaves::Leaves;
 use crate::ledger::Ledger;
 use crate::listeners::Listeners;
@@ -120,7 +121,10 @@ impl Proxy {
         let mut listeners = listeners;
         let admin = std::mem::take(&mut listeners.admin);
         let admin = admin::start(admin, Arc::clone(&shared), phases).map_err(StartError::Thread)?;
+        let probes = listeners.probes.take();
         accept_all(listeners, &shared, &alive).map_err(StartError::Listener)?;
+        let dns = !addresses.dns.is_empty();
+        fence::start(probes, dns, Arc::clone(&shared)).map_err(StartError::Thread)?;
         Ok(Running {
             addresses,
             shared,
@@ -142,6 +146,11 @@ impl Running {
     /// What was decided so far.
     pub fn counts(&self) -> Counts {
         self.shared.metrics.counts()
+    }
+
+    /// How the proof of the fence went last.
+    pub fn fence(&self) -> FenceState {
+        self.shared.fence.state()
     }
 
     /// Reads policy and known secrets again. On an error the old ones stay in force. Returns the
@@ -195,6 +204,7 @@ fn share(
         leaves: Leaves::new(authority),
         pool: Pool::default(),
         bindings: Bindings::default(),
+        fence: Fence::default(),
         metrics,
         phase,
     })

@@ -21,6 +21,7 @@ use crate::conversation::{Conversation, Road};
 use crate::detect::{Detection, Detector};
 use crate::dns::bindings::Bindings;
 use crate::drain::Phase;
+use crate::fence::Fence;
 use crate::http_server;
 use crate::judge::Known;
 use crate::leaves::Leaves;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) leaves: Leaves,
     pub(crate) pool: Pool,
     pub(crate) bindings: Bindings,
+    pub(crate) fence: Fence,
     pub(crate) metrics: Metrics,
     pub(crate) phase: watch::Receiver<Phase>,
 }
@@ -63,10 +65,12 @@ impl Shared {
 
     /// What must hold for traffic to be welcome, by name.
     pub(crate) fn conditions(&self) -> Vec<(&'static str, bool)> {
-        vec![
+        let mut conditions = vec![
             ("accepting", *self.phase.borrow() == Phase::Serving),
             ("audit_log", self.ledger.is_available()),
-        ]
+        ];
+        conditions.extend(self.fence.condition().map(|holds| ("fence", holds)));
+        conditions
     }
 }
 

@@ -54,6 +54,16 @@ pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
         return serve::turn_away(&flow, known, "connected to the redirect listener itself");
     }
     let mut stream = Captured::new(stream, flow.shared.limits.idle);
+    if flow.shared.fence.is_probe(original.0) {
+        if flow.shared.fence.answer(&mut stream).await {
+            return flow.accounted();
+        }
+        return serve::turn_away(
+            &flow,
+            known,
+            "this address is kept for the proof of the fence",
+        );
+    }
     let deadline = Instant::now() + flow.shared.limits.timeouts.detect;
     match timeout_at(deadline, first_speaker(&mut stream, &flow, &known)).await {
         Ok(Some((known, socket))) => tunnel::relay(stream, &flow, known, socket).await,

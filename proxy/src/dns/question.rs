@@ -5,7 +5,8 @@
 
 use egret_policies::Host;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::{DNSClass, Name, RecordType};
+use hickory_proto::rr::rdata::TXT;
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 /// One well-formed question of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,16 @@ impl Question {
         message.metadata.recursion_desired = self.recursion;
         message.metadata.recursion_available = true;
         message.add_query(self.query.clone());
+        message
+    }
+}
+
+impl Question {
+    /// An answer of one text.
+    pub(crate) fn text_answer(&self, text: String) -> Message {
+        let mut message = self.empty_answer(ResponseCode::NoError);
+        let data = RData::TXT(TXT::new(vec![text]));
+        message.add_answer(Record::from_rdata(self.query.name().clone(), 0, data));
         message
     }
 }
