@@ -1,7 +1,13 @@
-//! What a process that holds a CA key and other people's secrets owes: no core files, no looking in.
+//! What a process that holds a CA key and other people's secrets owes: no core files, no looking in, no privileges.
 
+use crate::terminal::note;
 use anyhow::Context as _;
+use caps::{CapSet, Capability};
+use egret_proxy::{Probes, unfenced_neighbours};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::thread::{
+    Gid, Uid, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 use signal_hook::consts::SIGXFSZ;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,3 +30,49 @@ pub(crate) fn survive_full_files() -> anyhow::Result<()> {
         .context("cannot catch SIGXFSZ")?;
     Ok(())
 }
+
+/// Becomes user and group `uid` for good. Before that, makes the sockets that prove the fence: they must belong to
+/// somebody else. To be called before there are threads, since each has an identity of its own.
+pub(crate) fn become_user(uid: u32) -> anyhow::Result<Probes> {
+    const HELP: &str = "`--user` needs root, or the capabilities SETUID and SETGID";
+    let somebody_else = if uid == NOBODY { NOBODY - 1 } else { NOBODY };
+    let probes = Probes::of_user(somebody_else).context(HELP)?;
+    for neighbour in unfenced_neighbours(uid) {
+        note(&format!("egret: warning: {neighbour}"));
+    }
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    // What is not in the bounding set cannot be had again. Without SETPCAP it stays, and is out of reach all the same:
+    // nothing is executed, and no_new_privs is set below.
+    for capability in caps::all() {
+        let _ = caps::drop(None, CapSet::Bounding, capability);
+    }
+    set_thread_groups(&[]).context(HELP)?;
+    set_thread_res_gid(group, group, group).context(HELP)?;
+    set_thread_res_uid(user, user, user).context(HELP)?;
+    Ok(probes)
+}
+
+/// Gives every capability up, in every set, and the way to get any. To be called before there are threads.
+pub(crate) fn drop_privileges() -> anyhow::Result<()> {
+    set_no_new_privs(true).context("cannot set no_new_privs")?;
+    for set in [
+        CapSet::Ambient,
+        CapSet::Inheritable,
+        CapSet::Effective,
+        CapSet::Permitted,
+    ] {
+        caps::clear(None, set).context("cannot drop capabilities")?;
+    }
+    let left = caps::read(None, CapSet::Permitted).context("cannot read capabilities")?;
+    anyhow::ensure!(left.is_empty(), "capabilities are left: {}", names(&left));
+    Ok(())
+}
+
+fn names(capabilities: &caps::CapsHashSet) -> String {
+    let mut names: Vec<String> = capabilities.iter().map(Capability::to_string).collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
+/// The user that owns nothing.
+const NOBODY: u32 = 65_534;

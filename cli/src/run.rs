@@ -7,10 +7,11 @@ use crate::terminal::note;
 use crate::trust::TrustFiles;
 use crate::{config, harden, logging, state};
 use anyhow::Context as _;
-use egret_proxy::{Addresses, Config, ListenError, Listeners, Proxy, Running};
+use egret_proxy::{Addresses, Config, FenceState, ListenError, Listeners, Proxy, Running};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Run the proxy until SIGTERM (drains) or SIGHUP (reloads the policy)
@@ -29,10 +30,30 @@ pub(crate) struct Arguments {
     /// The policy file, instead of the one that the configuration names.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<std::path::PathBuf>,
+
+    /// Started as root: run as this user (and group of the same number), without any capability, and prove that the
+    /// rules of `egret iptables apply --uid N` hold. `egret ready` and /readyz then wait for the proof, which is
+    /// repeated every minute: TCP, UDP port 443 and DNS of another user must end here or nowhere.
+    #[arg(long, value_name = "N", value_parser = numeric_user)]
+    pub(crate) user: Option<u32>,
+}
+
+fn numeric_user(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) => Err(
+            "Egret's user is the one whose traffic is let through: it cannot be root".to_owned(),
+        ),
+        Ok(user) => Ok(user),
+        Err(_) => {
+            Err("give the number (`id -u NAME` prints it); names are not looked up".to_owned())
+        }
+    }
 }
 
 /// Runs the command.
 pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    // First of all, while this is the only thread.
+    let probes = arguments.user.map(harden::become_user).transpose()?;
     harden::this_process()?;
     harden::survive_full_files()?;
     logging::start(options);
@@ -47,7 +68,9 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<Ex
         TrustFiles::write(folder, &authority)?;
     }
     let config = settings.proxy;
-    let listeners = Listeners::bind(&config.listen).map_err(|error| cannot_listen(&error))?;
+    let mut listeners = Listeners::bind(&config.listen).map_err(|error| cannot_listen(&error))?;
+    listeners.probes = probes;
+    harden::drop_privileges()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -61,9 +84,12 @@ async fn serve(config: Config, listeners: Listeners) -> anyhow::Result<()> {
     let running = Proxy::start(config, listeners)
         .await
         .context("cannot start the proxy")?;
-    note(&ready_line(running.addresses()));
+    let mut announced = false;
+    let mut look = tokio::time::interval(Duration::from_millis(100));
+    let mut shown = FenceState::Unproven;
     loop {
         tokio::select! {
+            _ = look.tick(), if !announced => announced = announce(&running, &mut shown),
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             _ = signals.hangup.recv() => reload(&running).await,
@@ -76,6 +102,25 @@ async fn serve(config: Config, listeners: Listeners) -> anyhow::Result<()> {
         _ = signals.interrupt.recv() => note("egret: stopped without waiting"),
     }
     Ok(())
+}
+
+/// Says `egret ready` once it is true, and until then, once, what is missing.
+fn announce(running: &Running, shown: &mut FenceState) -> bool {
+    let fence = running.fence();
+    match &fence {
+        FenceState::Unneeded | FenceState::Holds => note(&ready_line(running.addresses())),
+        FenceState::Broken(failures) if fence != *shown => {
+            for failure in failures {
+                note(&format!(
+                    "egret: not ready, the fence does not hold: {failure}"
+                ));
+            }
+        }
+        FenceState::Broken(_) | FenceState::Unproven => {}
+    }
+    let ready = matches!(fence, FenceState::Unneeded | FenceState::Holds);
+    *shown = fence;
+    ready
 }
 
 async fn reload(running: &Running) {

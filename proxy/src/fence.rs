@@ -13,15 +13,16 @@ use std::time::Duration;
 
 use egret_policies::Host;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::drain::Phase;
 use crate::entropy;
+use crate::serve::Shared;
 
-pub(crate) mod neighbours;
+mod neighbours;
 mod probe;
 
+pub use neighbours::{Neighbour, unfenced_neighbours};
 pub use probe::Probes;
 use probe::Round;
 
@@ -88,19 +89,6 @@ impl Fence {
         (host.name()? == probe_name(token)).then(|| hex(complement(token)))
     }
 
-    /// Tries the probes now and every minute until the proxy stops. Blocks: it has a thread of its own.
-    pub(crate) fn keep_proving(&self, probes: &Probes, dns: bool, phase: &watch::Receiver<Phase>) {
-        while *phase.borrow() != Phase::Stopping {
-            self.prove(probes, dns);
-            for _ in 0..ROUNDS_APART.as_secs() {
-                if *phase.borrow() == Phase::Stopping {
-                    return;
-                }
-                std::thread::sleep(Duration::from_secs(1));
-            }
-        }
-    }
-
     fn prove(&self, probes: &Probes, dns: bool) {
         let failures = match entropy::bytes::<16>() {
             Ok(token) => {
@@ -111,33 +99,54 @@ impl Fence {
             }
             Err(_) => vec!["no randomness for a token".to_owned()],
         };
-        for failure in &failures {
-            tracing::error!("the fence does not hold: {failure}");
-        }
         let state = if failures.is_empty() {
             FenceState::Holds
         } else {
             FenceState::Broken(failures)
         };
         let before = std::mem::replace(&mut *lock(&self.state), state.clone());
-        if before != state && state == FenceState::Holds {
-            tracing::info!("the fence holds: another user's traffic ends here or nowhere");
+        if before != state {
+            report(&state);
+        }
+    }
+}
+
+fn report(state: &FenceState) {
+    match state {
+        FenceState::Holds => {
+            tracing::info!("the fence holds: another user's traffic ends here or nowhere")
+        }
+        FenceState::Broken(failures) => {
+            for failure in failures {
+                tracing::error!("the fence does not hold: {failure}");
+            }
+        }
+        FenceState::Unneeded | FenceState::Unproven => {}
+    }
+}
+
+/// Tries the probes now and every minute until the proxy stops.
+fn keep_proving(shared: &Shared, probes: &Probes, dns: bool) {
+    let stopping = || *shared.phase.borrow() == Phase::Stopping;
+    while !stopping() {
+        shared.fence.prove(probes, dns);
+        let holds = shared.fence.condition() == Some(true);
+        shared.metrics.fenced(holds);
+        let pause = if holds { ROUNDS_APART } else { RETRY };
+        for _ in 0..pause.as_secs() {
+            if stopping() {
+                return;
+            }
+            std::thread::sleep(Duration::from_secs(1));
         }
     }
 }
 
 /// Starts the thread that proves the fence, where there is one.
-pub(crate) fn start(
-    probes: Option<Probes>,
-    dns: bool,
-    shared: Arc<crate::serve::Shared>,
-) -> std::io::Result<()> {
+pub(crate) fn start(probes: Option<Probes>, dns: bool, shared: Arc<Shared>) -> std::io::Result<()> {
     let Some(probes) = probes else { return Ok(()) };
     *lock(&shared.fence.state) = FenceState::Unproven;
-    let work = move || {
-        neighbours::warn();
-        shared.fence.keep_proving(&probes, dns, &shared.phase);
-    };
+    let work = move || keep_proving(&shared, &probes, dns);
     std::thread::Builder::new()
         .name("egret-fence".into())
         .spawn(work)
@@ -169,6 +178,8 @@ const PROBED_PORT: u16 = 443;
 /// Never delegated, RFC 6761.
 const PROBE_ZONE: &str = "fence.egret.invalid";
 const ROUNDS_APART: Duration = Duration::from_secs(60);
+/// While it does not hold, whoever mends it should not have to wait.
+const RETRY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

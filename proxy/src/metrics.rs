@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     reloads: Family<ReloadLabels, Counter>,
     generation: Gauge,
     audit_failures: Counter,
+    fence: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,6 +50,7 @@ impl Metrics {
             reloads: Family::default(),
             generation: Gauge::<i64, AtomicI64>::default(),
             audit_failures: Counter::<u64, AtomicU64>::default(),
+            fence: Gauge::<i64, AtomicI64>::default(),
         };
         metrics.register();
         metrics
@@ -75,6 +77,8 @@ impl Metrics {
         );
         let help = "Records that were not written in time";
         registry.register("audit_failures", help, self.audit_failures.clone());
+        let help = "1 where the last round of probes proved the fence, else 0";
+        registry.register("fence_holds", help, self.fence.clone());
     }
 
     pub(crate) fn flow_opened(&self) {
@@ -93,6 +97,10 @@ impl Metrics {
             code,
         };
         self.exchanges.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn fenced(&self, holds: bool) {
+        self.fence.set(holds.into());
     }
 
     pub(crate) fn unrecorded(&self) {

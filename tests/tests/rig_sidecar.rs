@@ -320,6 +320,103 @@ fn names_are_resolved_only_where_a_rule_could_allow_them_and_never_inwards() {
 }
 
 #[test]
+fn the_fence_is_proved_before_egret_is_ready_and_its_loss_is_shown() {
+    let mut rig = Rig::new(POLICY);
+    let ready = |rig: &Rig| {
+        rig.places
+            .agent(&["curl", "-s", "-m", "5", "http://127.0.0.1:15000/readyz"])
+            .stdout
+    };
+    let said = rig.launch_egret().line_with("not ready");
+    assert!(said.contains("of another user to 192.0.2.1 left"), "{said}");
+    assert!(ready(&rig).contains("fence: not ready"));
+    rig.iptables("apply");
+    rig.egret().line_with("egret ready");
+    assert!(ready(&rig).contains("fence: ok"), "{}", ready(&rig));
+    let metrics = rig
+        .places
+        .agent(&["curl", "-s", "http://127.0.0.1:15000/metrics"])
+        .stdout;
+    assert!(metrics.contains("egret_fence_holds 1"), "{metrics}");
+    assert!(
+        rig.records().is_empty(),
+        "probes leave no records: {:#?}",
+        rig.records()
+    );
+}
+
+#[test]
+fn each_layer_that_is_missing_is_named() {
+    let table = [
+        (
+            ["iptables", "nat", "EGRET_NAT"],
+            "TCP connection of another user to 192.0.2.1 was refused instead",
+        ),
+        (
+            ["ip6tables", "nat", "EGRET_NAT"],
+            "foreign resolver of another user to 2001:db8::1 was refused",
+        ),
+        (
+            ["iptables", "filter", "EGRET_FILTER"],
+            "UDP to port 443 of another user to 192.0.2.1 left",
+        ),
+        (
+            ["ip6tables", "filter", "EGRET_FILTER"],
+            "UDP to port 443 of another user to 2001:db8::1 left",
+        ),
+    ];
+    for ([iptables, layer, chain], named) in table {
+        let mut rig = Rig::new(POLICY);
+        rig.iptables("apply");
+        let flushed = rig.places.root(&[iptables, "-t", layer, "-F", chain]);
+        assert_eq!(flushed.code, Some(0), "{flushed:?}");
+        rig.launch_egret().line_with(named);
+    }
+}
+
+#[test]
+fn egret_keeps_no_privilege_in_any_thread_and_warns_of_neighbours_that_have_some() {
+    let mut rig = Rig::new(POLICY);
+    rig.iptables("apply");
+    let stay = ["sh", "-c", "echo there; exec sleep 60"];
+    let (harmless, mighty) = (
+        rig.places.agent_process(&stay),
+        rig.places.root_process(&stay),
+    );
+    harmless.line_with("there");
+    mighty.line_with("there");
+    rig.start_egret();
+    let said = rig.egret().written();
+    assert!(
+        said.contains(&format!("process {} (`sleep`)", mighty.id())),
+        "{said}"
+    );
+    assert!(
+        !said.contains(&format!("process {} ", harmless.id())),
+        "{said}"
+    );
+    for task in std::fs::read_dir(format!("/proc/{}/task", rig.egret().id())).unwrap() {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let field = |name: &str| {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap();
+            line.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"] {
+            assert_eq!(field(set), "0000000000000000", "{set}");
+        }
+        assert_eq!(field("Uid:"), ["44002"; 4].join(" "));
+        assert_eq!(field("Gid:"), ["44002"; 4].join(" "));
+        assert_eq!(
+            (field("Groups:"), field("NoNewPrivs:")),
+            (String::new(), "1".to_owned())
+        );
+    }
+}
+
+#[test]
 fn the_agents_user_is_not_egrets() {
     let rig = Rig::fenced(POLICY);
     let id = rig.places.agent(&["id", "-u"]);

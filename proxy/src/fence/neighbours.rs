@@ -3,49 +3,53 @@
 //! The fence holds a process without NET_ADMIN and NET_RAW that is not our user. Others are reported, loudly. What
 //! cannot be seen (another pid namespace, another user's namespaces) is not vouched for.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
 /// A process beside us that the fence does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Neighbour {
-    pub(crate) pid: u32,
-    pub(crate) name: String,
-    pub(crate) why: &'static str,
+pub struct Neighbour {
+    /// Its process id, as we see it.
+    pub pid: u32,
+    /// Its name, which it may choose; without control characters.
+    pub name: String,
+    /// How it could walk round the fence.
+    pub why: &'static str,
 }
 
-/// Reports every such process that can be seen.
-pub(crate) fn warn() {
-    for neighbour in look(Path::new("/proc")) {
-        tracing::warn!(
-            pid = neighbour.pid,
-            name = %neighbour.name,
-            "a process in this network namespace can walk round the fence: {}",
-            neighbour.why
-        );
+impl fmt::Display for Neighbour {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Neighbour { pid, name, why } = self;
+        write!(
+            formatter,
+            "process {pid} (`{name}`) in this network namespace can walk round the fence: {why}"
+        )
     }
 }
 
-fn look(proc: &Path) -> Vec<Neighbour> {
+/// Every such process that can be seen, where `uid` is the user whose traffic is let through. The more privileges the
+/// caller still has, the more it sees.
+pub fn unfenced_neighbours(uid: u32) -> Vec<Neighbour> {
+    look(Path::new("/proc"), uid)
+}
+
+fn look(proc: &Path, uid: u32) -> Vec<Neighbour> {
     let Ok(ours) = fs::read_link(proc.join("self/ns/net")) else {
-        return Vec::new();
-    };
-    let Some(own) = fs::read_to_string(proc.join("self/status"))
-        .ok()
-        .and_then(|text| Status::parse(&text))
-    else {
         return Vec::new();
     };
     let Ok(processes) = fs::read_dir(proc) else {
         return Vec::new();
     };
+    let own = std::process::id();
     let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let mut found: Vec<_> = pids
+        .filter(|pid| *pid != own)
         .filter_map(|pid| {
             let folder = proc.join(pid.to_string());
             let here = fs::read_link(folder.join("ns/net")).is_ok_and(|theirs| theirs == ours);
             let status = Status::parse(&fs::read_to_string(folder.join("status")).ok()?)?;
-            let why = status.dangers(&own).filter(|_| here && pid != own.pid)?;
+            let why = status.dangers(uid).filter(|_| here)?;
             Some(Neighbour {
                 pid,
                 name: status.name,
@@ -61,7 +65,6 @@ fn look(proc: &Path) -> Vec<Neighbour> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Status {
     name: String,
-    pid: u32,
     /// The user that sockets are made by.
     uid: u32,
     /// Permitted: what it can use whenever it likes.
@@ -81,13 +84,12 @@ impl Status {
                 .chars()
                 .filter(|letter| !letter.is_control())
                 .collect(),
-            pid: field("Tgid")?.parse().ok()?,
             uid: field("Uid")?.split_whitespace().nth(3)?.parse().ok()?,
             capabilities: u64::from_str_radix(field("CapPrm")?, 16).ok()?,
         })
     }
 
-    fn dangers(&self, own: &Status) -> Option<&'static str> {
+    fn dangers(&self, uid: u32) -> Option<&'static str> {
         let holds = |bit: u32| self.capabilities & (1 << bit) != 0;
         if holds(NET_ADMIN) {
             Some("it has NET_ADMIN and can change the rules")
@@ -95,7 +97,7 @@ impl Status {
             Some("it has NET_RAW and can send frames that no rule sees")
         } else if holds(SETUID) {
             Some("it has SETUID and can become Egret's user")
-        } else if self.uid == own.uid {
+        } else if self.uid == uid {
             Some("it runs as Egret's own user, whose traffic is let through")
         } else {
             None
@@ -121,8 +123,7 @@ mod tests {
 
     #[test]
     fn what_can_walk_round_the_fence_is_told_apart() {
-        let own = status(1337, "0");
-        let danger = |uid, capabilities| status(uid, capabilities).dangers(&own).unwrap_or("none");
+        let danger = |uid, capabilities| status(uid, capabilities).dangers(1337).unwrap_or("none");
         assert_eq!(danger(1000, "0000000000000000"), "none");
         assert!(danger(1000, "0000000000001000").contains("NET_ADMIN"));
         assert!(danger(1000, "0000000000002000").contains("NET_RAW"));

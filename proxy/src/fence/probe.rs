@@ -8,11 +8,11 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 use rustix::net::connect_unspec;
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{PATIENCE, PROBED_PORT, Token, V4, V6, complement, hex, probe_name};
 
-/// Sockets that the kernel takes for another user's: one TCP and one UDP socket for each family it has.
+/// Sockets that the kernel takes for another user's: one TCP and two UDP sockets for each family it has.
 #[derive(Debug)]
 pub struct Probes {
     families: Vec<Sockets>,
@@ -22,7 +22,8 @@ pub struct Probes {
 struct Sockets {
     address: IpAddr,
     tcp: Socket,
-    udp: Socket,
+    quic: Socket,
+    resolver: Socket,
 }
 
 impl Probes {
@@ -46,24 +47,31 @@ impl Probes {
     fn of_this_thread() -> io::Result<Self> {
         let mut families = Vec::new();
         for (domain, address) in [(Domain::IPV4, V4), (Domain::IPV6, V6)] {
-            match (
-                Socket::new(domain, Type::STREAM, Some(Protocol::TCP)),
-                Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)),
-            ) {
-                (Ok(tcp), Ok(udp)) => {
-                    for socket in [&tcp, &udp] {
-                        socket.set_read_timeout(Some(PATIENCE))?;
-                        socket.set_write_timeout(Some(PATIENCE))?;
-                    }
-                    families.push(Sockets { address, tcp, udp });
-                }
+            match Sockets::new(domain, address) {
+                Ok(sockets) => families.push(sockets),
                 // A kernel without this family cannot send by it either.
-                (Err(error), _) | (_, Err(error)) if error.raw_os_error() == Some(EAFNOSUPPORT) => {
-                }
-                (Err(error), _) | (_, Err(error)) => return Err(error),
+                Err(error) if error.raw_os_error() == Some(EAFNOSUPPORT) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(Probes { families })
+    }
+}
+
+impl Sockets {
+    fn new(domain: Domain, address: IpAddr) -> io::Result<Self> {
+        let socket = |kind, protocol| {
+            let socket = Socket::new(domain, kind, Some(protocol))?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            socket.set_write_timeout(Some(PATIENCE))?;
+            Ok::<_, io::Error>(socket)
+        };
+        Ok(Sockets {
+            address,
+            tcp: socket(Type::STREAM, Protocol::TCP)?,
+            quic: socket(Type::DGRAM, Protocol::UDP)?,
+            resolver: socket(Type::DGRAM, Protocol::UDP)?,
+        })
     }
 }
 
@@ -140,7 +148,7 @@ impl Round {
 
     /// Must be refused, so that browsers fall back to TCP at once.
     fn quic(&self, sockets: &Sockets) -> Fate {
-        exchange(sockets, PROBED_PORT, &self.token)
+        exchange(&sockets.quic, to(sockets.address, PROBED_PORT), &self.token)
             .map_or_else(|error| fate(&error), |_| Fate::Left)
     }
 
@@ -149,7 +157,7 @@ impl Round {
         let Some(question) = question(self.token) else {
             return Fate::Left;
         };
-        match exchange(sockets, DNS, &question) {
+        match exchange(&sockets.resolver, to(sockets.address, DNS), &question) {
             Ok(answer) if contains(&answer, hex(complement(self.token)).as_bytes()) => Fate::Caught,
             Ok(_) => Fate::Left,
             Err(error) => fate(&error),
@@ -158,9 +166,10 @@ impl Round {
 }
 
 /// Sends one datagram and waits for one.
-fn exchange(sockets: &Sockets, port: u16, datagram: &[u8]) -> io::Result<Vec<u8>> {
-    let socket = &sockets.udp;
-    let exchanged = socket.connect(&to(sockets.address, port)).and_then(|()| {
+fn exchange(socket: &Socket, to: SockAddr, datagram: &[u8]) -> io::Result<Vec<u8>> {
+    // A refusal of the last round may have come after it was over.
+    socket.take_error()?;
+    let exchanged = socket.connect(&to).and_then(|()| {
         socket.send(datagram)?;
         let mut answer = vec![0; 1500];
         let length = io::Read::read(&mut &*socket, &mut answer)?;
@@ -199,7 +208,7 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
-fn to(address: IpAddr, port: u16) -> socket2::SockAddr {
+fn to(address: IpAddr, port: u16) -> SockAddr {
     SocketAddr::new(address, port).into()
 }
 

@@ -114,16 +114,18 @@ impl Rig {
         exit
     }
 
-    /// Starts `egret run` in the pod under its own user and waits until it is ready.
+    /// Starts `egret run` in the pod under its own user and waits until it has proved its fence.
     pub(crate) fn start_egret(&mut self) {
-        let mut run = self.places.unprivileged(EGRET);
+        self.launch_egret().line_with("egret ready");
+    }
+
+    /// Starts `egret run` in the pod as root, which becomes its own user.
+    pub(crate) fn launch_egret(&mut self) -> &Process {
+        let mut run = self.places.inside("pod");
         run.arg(program())
-            .arg("run")
-            .arg("-c")
-            .arg(self.path("egret.yaml"));
-        let egret = Process::start("egret run", &mut run);
-        egret.line_with("egret ready");
-        self.egret = Some(egret);
+            .args(["run", "--user", &EGRET.to_string(), "-c"]);
+        run.arg(self.path("egret.yaml"));
+        self.egret.insert(Process::start("egret run", &mut run))
     }
 
     /// The running Egret.
@@ -259,6 +261,11 @@ impl Places {
     /// A program of the agent that goes on running.
     pub(crate) fn agent_process(&self, line: &[&str]) -> Process {
         Process::start(line[0], self.unprivileged(AGENT).args(line))
+    }
+
+    /// A program in the pod that goes on running as root.
+    pub(crate) fn root_process(&self, line: &[&str]) -> Process {
+        Process::start(line[0], self.inside("pod").args(line))
     }
 
     /// Runs a program in the pod as root.
