@@ -16,6 +16,18 @@ pub(crate) struct JsonPath {
     string: Vec<u8>,
     /// Whether the string being read can be a key.
     key_next: bool,
+    /// The digits of values whose key ends with `index`, in the order they came.
+    indexes: Vec<u8>,
+}
+
+/// What a byte turned out to be.
+pub(crate) enum Read<'a> {
+    /// In a string that is a value of this key, or in an array that is.
+    InValue(&'a [u8]),
+    /// The end of such a string.
+    EndOfValue,
+    /// Anything else.
+    Other,
 }
 
 #[derive(Clone)]
@@ -33,11 +45,49 @@ impl JsonPath {
     /// Reads on.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            if self.in_string {
-                self.read_string(*byte);
-            } else {
-                self.read_structure(*byte);
-            }
+            self.read_byte(*byte);
+        }
+    }
+
+    /// Reads one byte and says what it is.
+    pub(crate) fn read_byte(&mut self, byte: u8) -> Read<'_> {
+        if !self.in_string {
+            self.read_structure(byte);
+            return Read::Other;
+        }
+        self.read_string(byte);
+        if self.key_next || self.beyond > 0 {
+            Read::Other
+        } else if self.in_string {
+            Read::InValue(self.last_key())
+        } else {
+            Read::EndOfValue
+        }
+    }
+
+    /// The innermost key.
+    fn last_key(&self) -> &[u8] {
+        let mut steps = self.stack.iter().rev();
+        steps
+            .find_map(|step| match step {
+                Step::Key(key) => Some(key.as_slice()),
+                Step::Item(_) => None,
+            })
+            .unwrap_or_default()
+    }
+
+    /// What tells apart pieces that stand at the same path: `"index": 1`, `"output_index": 0`.
+    pub(crate) fn indexes(&self) -> String {
+        String::from_utf8_lossy(&self.indexes).into_owned()
+    }
+
+    /// Whether the string just read says that texts end here.
+    pub(crate) fn says_stop(&self) -> bool {
+        let ends = |words: &[&[u8]]| words.iter().any(|word| self.string.ends_with(word));
+        match self.last_key() {
+            b"type" => ends(&[b"stop", b"done", b"completed"]),
+            b"finish_reason" | b"finishReason" | b"stop_reason" => !self.string.is_empty(),
+            _ => false,
         }
     }
 
@@ -51,7 +101,7 @@ impl JsonPath {
             }
             _ => {}
         }
-        if self.key_next && self.string.len() <= KEY_MAX {
+        if self.string.len() <= KEY_MAX {
             self.string.push(byte);
         }
     }
@@ -80,6 +130,9 @@ impl JsonPath {
                 None => {}
             },
             b'\n' if self.stack.is_empty() => self.key_next = false,
+            b'0'..=b'9' if self.indexes.len() < KEY_MAX && self.last_key().ends_with(b"index") => {
+                self.indexes.push(byte);
+            }
             _ => {}
         }
     }

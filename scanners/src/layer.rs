@@ -381,9 +381,18 @@ impl Layer {
             && self.hold() == self.end()
     }
 
-    /// Forgets what is no longer needed; returns how many bytes.
-    pub(crate) fn trim(&mut self) -> usize {
-        let keep_from = self.hold().saturating_sub(LEFT_CONTEXT as u64);
+    /// The bytes at hand.
+    pub(crate) fn text(&self, ended: bool) -> Text<'_> {
+        Text {
+            bytes: &self.window,
+            base: self.base,
+            ended,
+        }
+    }
+
+    /// Forgets what is no longer needed, nothing from `needed` on; returns how many bytes.
+    pub(crate) fn trim(&mut self, needed: u64) -> usize {
+        let keep_from = self.hold().min(needed).saturating_sub(LEFT_CONTEXT as u64);
         let count = usize::try_from(keep_from.saturating_sub(self.base)).unwrap_or_default();
         let count = count.min(self.window.len());
         self.window.drain(..count);

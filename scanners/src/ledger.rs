@@ -28,10 +28,12 @@ type Due = (Found, Option<String>);
 
 /// A stretch of bytes to be painted over.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Stretch {
-    start: u64,
-    signature: u32,
-    end: u64,
+pub(crate) struct Stretch {
+    pub(crate) start: u64,
+    pub(crate) signature: u32,
+    pub(crate) end: u64,
+    /// How much of the mask was shown before: in the pieces before this one.
+    pub(crate) shown: u64,
 }
 
 impl Ledger {
@@ -51,9 +53,21 @@ impl Ledger {
                 start,
                 signature,
                 end,
+                shown: 0,
             });
         }
         self.pending.extend(found.into_iter().zip(paths));
+    }
+
+    /// Adds matches that stand in pieces, and the pieces.
+    pub(crate) fn add_pieced(
+        &mut self,
+        found: Vec<Found>,
+        paths: Vec<Option<String>>,
+        pieces: Vec<Stretch>,
+    ) {
+        self.pending.extend(found.into_iter().zip(paths));
+        self.painted.extend(pieces);
     }
 
     /// Paints over `bytes`, which start at position `from` and are about to be put out.
@@ -69,6 +83,7 @@ impl Ledger {
             start: open.start,
             signature: open.signature,
             end: u64::MAX,
+            shown: 0,
         });
         let mut stretches: Vec<Stretch> = self.painted.iter().copied().chain(open).collect();
         stretches.retain(|stretch| mask.contains(stretch.signature as usize));
@@ -82,7 +97,7 @@ impl Ledger {
             for position in stretch.start.max(covered)..end {
                 let index = usize::try_from(position - from).ok();
                 if let Some(byte) = index.and_then(|index| bytes.get_mut(index)) {
-                    *byte = mask_byte(id, position - stretch.start);
+                    *byte = mask_byte(id, stretch.shown + position - stretch.start);
                 }
             }
             covered = covered.max(end);

@@ -31,6 +31,7 @@ mod scanner;
 mod search;
 mod session;
 mod simd;
+mod streams;
 mod text;
 mod units;
 mod view;

@@ -7,6 +7,7 @@
 use crate::confirm::{Candidate, Step, Swallow};
 use crate::index::Lookup;
 use crate::known::NeedleSearch;
+use crate::ledger::Stretch;
 use crate::places::local_part_start;
 use crate::scanner::Scanner;
 use crate::text::Text;
@@ -26,6 +27,10 @@ pub(crate) struct Found {
 #[derive(Default)]
 pub(crate) struct Harvest {
     pub(crate) found: Vec<Found>,
+    /// Matches that stand in pieces, which are painted one by one.
+    pub(crate) pieced: Vec<Found>,
+    /// What is to be painted of those.
+    pub(crate) painted: Vec<Stretch>,
     /// Bytes decoded into views, at all depths.
     pub(crate) decoded: u64,
 }

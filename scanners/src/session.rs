@@ -6,6 +6,7 @@ use crate::json_path::JsonPath;
 use crate::layer::Layer;
 use crate::ledger::Ledger;
 use crate::search::{Found, Harvest};
+use crate::streams::Streams;
 use crate::view::Open;
 use crate::{Finding, MaskSet, Part, ScanError, Scanner};
 
@@ -104,14 +105,26 @@ pub struct Session {
     released: u64,
     /// The structure at `released`, for carriers that have one.
     path: Option<Box<JsonPath>>,
+    /// The texts that are streamed in pieces, for carriers that do that.
+    streams: Option<Box<Streams>>,
     /// The paths of matches being swallowed.
     open_paths: Vec<(Open, Option<String>)>,
+    /// Bytes decoded so far, at all depths.
+    decoded: u64,
     over: bool,
 }
+
+/// The text is worked on in blocks that end at multiples of this.
+const BLOCK: u64 = 16 * 1024;
+/// So many bytes may be decoded whatever the text.
+const DECODED_FREE: u64 = 1 << 20;
+/// So many bytes may be decoded for each byte of the text.
+const DECODED_PER_BYTE: u64 = 4;
 
 impl Session {
     pub(crate) fn new(scanner: Arc<Scanner>, options: SessionOptions) -> Session {
         let structured = matches!(options.carrier, Carrier::Json | Carrier::Ndjson);
+        let streamed = options.carrier == Carrier::Sse;
         Session {
             scanner,
             options,
@@ -119,7 +132,9 @@ impl Session {
             ledger: Ledger::default(),
             released: 0,
             path: structured.then(Box::default),
+            streams: streamed.then(|| Box::new(Streams::new())),
             open_paths: Vec::new(),
+            decoded: 0,
             over: false,
         }
     }
@@ -129,8 +144,19 @@ impl Session {
     /// # Errors
     /// See [`ScanError`]; the session is over then, and what it holds must not be sent.
     pub fn push(&mut self, chunk: &[u8], sink: &mut Sink) -> Result<(), ScanError> {
-        self.layer.push(chunk);
-        self.scan(false, sink)
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let room = usize::try_from(BLOCK - self.layer.end() % BLOCK).unwrap_or(usize::MAX);
+            let (block, after) = rest.split_at(room.min(rest.len()));
+            self.layer.push(block);
+            self.scan(false, sink)?;
+            rest = after;
+        }
+        if self.over {
+            Err(ScanError::Over)
+        } else {
+            Ok(())
+        }
     }
 
     /// The text is complete: decides what is still open and puts out the rest.
@@ -153,31 +179,58 @@ impl Session {
             return Err(ScanError::Over);
         }
         let mut harvest = Harvest::default();
-        let scanned = self.layer.advance(&self.scanner, ended, &mut harvest);
-        let found = harvest.found;
+        let scanned = self.search(ended, &mut harvest);
         self.over = scanned.is_err();
         scanned?;
+        self.enter(harvest);
+        self.release(ended, sink);
+        Ok(())
+    }
+
+    fn search(&mut self, ended: bool, harvest: &mut Harvest) -> Result<(), ScanError> {
+        let end = self.layer.end();
+        self.layer.advance(&self.scanner, ended, harvest)?;
+        if let Some(streams) = &mut self.streams {
+            streams.advance(&self.scanner, &self.layer.text(ended), harvest)?;
+        }
+        self.decoded += harvest.decoded;
+        // Looked at only at places the text fixes, so that it does not depend on the cut.
+        let fixed = ended || end.is_multiple_of(BLOCK);
+        if fixed && self.decoded > DECODED_FREE + end.saturating_mul(DECODED_PER_BYTE) {
+            return Err(ScanError::WorkBudget);
+        }
+        Ok(())
+    }
+
+    /// Enters what was found in the books, each match with its path.
+    fn enter(&mut self, harvest: Harvest) {
         if self.path.is_some() {
             self.note_paths_of_opens();
         }
-        let paths = found.iter().map(|found| self.path_of(found)).collect();
-        self.ledger.add(found, paths);
+        let paths = |found: &[Found]| found.iter().map(|found| self.path_of(found)).collect();
+        let (whole, pieced) = (paths(&harvest.found), paths(&harvest.pieced));
+        self.ledger.add(harvest.found, whole);
+        self.ledger
+            .add_pieced(harvest.pieced, pieced, harvest.painted);
         if !self.open_paths.is_empty() {
             let open = self.layer.opens();
             self.open_paths
                 .retain(|(seen, _)| open.iter().any(|open| open.is_same(seen)));
         }
-        self.release(ended, sink);
-        Ok(())
     }
 
     /// Puts out what is decided.
     fn release(&mut self, ended: bool, sink: &mut Sink) {
-        let opens = self.layer.opens();
+        let mut opens = self.layer.opens();
+        let end = self.layer.end();
+        let held = self
+            .streams
+            .as_ref()
+            .map_or(end, |streams| streams.hold(end));
         let hold = if ended {
-            self.layer.end()
+            end
         } else {
-            self.layer.hold()
+            self.layer.hold().min(held)
         };
         let from = sink.cleared.len();
         let cleared = self.layer.slice(self.released, hold);
@@ -189,6 +242,7 @@ impl Session {
             let bytes = sink.cleared.get_mut(from..).unwrap_or_default();
             let how = (self.options.mask.as_ref(), self.scanner.signatures());
             self.ledger.paint(bytes, self.released, &opens, how);
+            opens.extend(self.streams.iter().flat_map(|streams| streams.open()));
             let due = self.ledger.due(hold, &opens);
             sink.findings
                 .extend(due.into_iter().filter_map(|(found, path)| {
@@ -210,7 +264,7 @@ impl Session {
                 }));
         }
         self.released = hold.max(self.released);
-        self.layer.trim();
+        self.layer.trim(self.released);
     }
 
     /// The start of a match being swallowed does not stay at hand: its path is taken down.

@@ -281,7 +281,7 @@ impl View {
         let open = self.child.opens();
         self.opens
             .retain(|(seen, _)| open.iter().any(|open| open.is_same(seen)));
-        let trimmed = self.child.trim();
+        let trimmed = self.child.trim(u64::MAX);
         self.map.drain(..trimmed.min(self.map.len()));
         Ok(())
     }
