@@ -9,9 +9,9 @@ export AWS_LC_SYS_USE_SYSTEM := 0
 
 # command:package. The first line builds; the others are the clients and the kernel tools of the stories.
 BUILD_NEEDS := cc:build-essential
-DEMO_NEEDS  := curl:curl
+DEMO_NEEDS  := curl:curl dig:dnsutils
 TEST_NEEDS  := $(DEMO_NEEDS) openssl:openssl python3:python3 npm:npm git:git \
-	iptables:iptables nft:nftables ip:iproute2 dig:dnsutils nc:netcat-openbsd socat:socat ping:iputils-ping \
+	iptables:iptables nft:nftables ip:iproute2 nc:netcat-openbsd socat:socat ping:iputils-ping \
 	certutil:libnss3-tools tmux:tmux setpriv:util-linux prlimit:util-linux kubectl:kubernetes-client
 
 help: ## Say what there is

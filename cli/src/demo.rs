@@ -1,12 +1,13 @@
 //! `egret demo`: a self-contained show of one agent's traffic through the firewall.
 //!
 //! Nouns: a [`Scene`](scene::Scene), one request of the agent and what must become of it; the [`Stage`](stage::Stage),
-//! the origin, the proxy and the agent's tool that play it; the [`page`], which prints it. Nothing here decides
-//! anything: the proxy is a real `egret run`, the verdicts are read from its audit log, what arrived from the origin's
-//! own book, and the agent is curl with `HTTPS_PROXY` set.
+//! the origin, Egret and the [`Agent`](agent::Agent) that play it; an [`Escape`](scene::Escape), an attempt to get past
+//! Egret; the [`page`], which prints it. Nothing here decides anything: Egret is a real `egret exec` (or `egret run`),
+//! the verdicts are read from its audit log, what arrived from the origin's own book, and the agent's tool is curl.
 //!
 //! `--origin-only` starts just the embedded origin and is what the end-to-end tests use as their internet.
 
+mod agent;
 mod page;
 mod scene;
 mod stage;
@@ -26,7 +27,7 @@ use crate::terminal;
 /// Show what Egret does: an agent, an LLM provider, a web service and the proxy between them, in one terminal
 ///
 /// Nothing leaves this machine and nothing needs to be prepared: the provider and the web service are built in, the
-/// secrets are made up, and everything is gone when it ends. It needs `curl`, which plays the agent.
+/// secrets are made up, and everything is gone when it ends. It needs `curl`, `bash` and `dig`, which the agent uses.
 ///
 /// Exit 0 if every verdict was as it should be, 1 if not.
 #[derive(Debug, clap::Args)]
@@ -38,10 +39,18 @@ pub(crate) struct Arguments {
     /// Where the origin writes its CA certificate (with --origin-only).
     #[arg(long, hide = true, requires = "origin_only", value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
+
+    /// Be the agent: run the commands that come as lines of JSON on stdin.
+    #[arg(long, hide = true)]
+    agent_only: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.agent_only {
+        agent::serve()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -67,9 +76,23 @@ fn show(runtime: &Runtime) -> anyhow::Result<ExitCode> {
         wrong += usize::from(!problems.is_empty());
         terminal::print(&page::scene(number + 1, scene, &played, &problems))?;
     }
+    let mut shown = scenes.len();
+    match &stage.cage {
+        Ok(()) => {
+            terminal::print(&page::escapes())?;
+            for escape in scene::escapes() {
+                shown += 1;
+                let done = stage.attempt(&escape)?;
+                let page = page::escape(shown, &escape, &done);
+                wrong += usize::from(!page::is_refused(&escape, &done));
+                terminal::print(&page)?;
+            }
+        }
+        Err(reason) => terminal::print(&page::no_cage(reason))?,
+    }
     let log = stage.close()?;
     let right = wrong == 0 && log.holds;
-    terminal::print(&page::closing(&log, scenes.len(), wrong))?;
+    terminal::print(&page::closing(&log, shown, wrong))?;
     Ok(if right {
         ExitCode::SUCCESS
     } else {

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::scene::Scene;
+use super::agent::Done;
+use super::scene::{Escape, Scene};
 use super::stage::{Found, Log, Played, Stage};
 use crate::terminal::{Paint, Stream, paint, printable};
 
@@ -11,25 +12,92 @@ const WIDTH: usize = 84;
 
 /// The head of the page.
 pub(crate) fn opening(stage: &Stage) -> String {
+    let agent = match stage.cage {
+        Ok(()) => {
+            "The agent runs in a cage (`egret exec`): a network with nothing in it but Egret."
+        }
+        Err(_) => "The agent has HTTPS_PROXY and a certificate authority in its environment.",
+    };
     format!(
-        "\n{}\n\n    agent (curl)  -->  {}  -->  api.openai.com, api.anthropic.com, www.example.com\n\
-         \n    {}\n",
+        "\n{}\n\n    agent  -->  {}  -->  api.openai.com, api.anthropic.com, www.example.com, ...\n\n    {}\n    {}\n",
         strong("Egret: an egress firewall for AI agents"),
-        paint(
-            Stream::Stdout,
-            Paint::Green,
-            &format!("egret run, {}", stage.proxy)
-        ),
-        dim(
-            "The three services are built in: nothing leaves this machine. All secrets are made up.\n    \
-             The agent only has HTTPS_PROXY and a certificate authority in its environment."
-        ),
+        paint(Stream::Stdout, Paint::Green, "egret"),
+        dim(agent),
+        dim("The services are built in: nothing leaves this machine. All secrets are made up."),
     )
+}
+
+/// The head of the second part.
+pub(crate) fn escapes() -> String {
+    format!("\n{}\n", strong("The agent tries to get past Egret"))
+}
+
+/// What stands there instead where there can be no cage.
+pub(crate) fn no_cage(reason: &str) -> String {
+    let mut page = format!("\n{}\n", strong("Attempts to get past Egret are not shown"));
+    for reason in reason.lines() {
+        line(&mut page, "", &printable(reason));
+    }
+    page
+}
+
+/// Whether an attempt failed as it must.
+pub(crate) fn is_refused(escape: &Escape, done: &Done) -> bool {
+    [&done.stdout, &done.stderr]
+        .iter()
+        .any(|text| text.contains(escape.refusal))
+}
+
+/// One attempt.
+pub(crate) fn escape(number: usize, escape: &Escape, done: &Done) -> String {
+    let refused = is_refused(escape, done);
+    let verb = verb(if refused { "deny" } else { "allow" }, 6);
+    let number = dim(&format!("{number}."));
+    let mut page = format!("\n{number} {verb} {}\n", strong(escape.title));
+    line(
+        &mut page,
+        "agent",
+        &printable(&shorten(&escape.command.join(" "), WIDTH)),
+    );
+    let said = [&done.stdout, &done.stderr]
+        .into_iter()
+        .flat_map(|text| text.lines());
+    let telling = said.clone().find(|said| said.contains(escape.refusal));
+    let said = telling
+        .or_else(|| said.into_iter().next())
+        .unwrap_or("nothing");
+    let denial: Value = serde_json::from_str(said).unwrap_or_default();
+    let said = denial
+        .pointer("/error/message")
+        .and_then(Value::as_str)
+        .unwrap_or(said);
+    line(
+        &mut page,
+        "",
+        &format!("got {}", printable(&shorten(said, WIDTH))),
+    );
+    if !refused {
+        line(
+            &mut page,
+            "",
+            &paint(
+                Stream::Stdout,
+                Paint::Red,
+                "not as expected: it was not refused",
+            ),
+        );
+    }
+    page
 }
 
 /// One scene.
 pub(crate) fn scene(number: usize, scene: &Scene, played: &Played, problems: &[String]) -> String {
-    let mut page = format!("\n{} {}\n", dim(&format!("{number}.")), strong(scene.title));
+    let mut page = format!(
+        "\n{} {} {}\n",
+        dim(&format!("{number}.")),
+        verb(effect(played), 6),
+        strong(scene.title)
+    );
     let url = scene.curl.first().map_or("", String::as_str);
     let method = if scene.curl.iter().any(|argument| argument == "--data") {
         "POST"
@@ -117,47 +185,63 @@ fn contents(curl: &[String]) -> impl Iterator<Item = &str> {
     values.filter(|value| !value.starts_with("content-type") && !value.starts_with("x-agent"))
 }
 
-fn verdict(played: &Played) -> String {
-    let colour = match played.verdict.as_str() {
+/// The strictest thing that was done: a request may be allowed and its answer redacted.
+fn effect(played: &Played) -> &str {
+    let redacted = played
+        .findings
+        .iter()
+        .any(|finding| finding.action == "redact");
+    match played.verdict.as_str() {
+        "allow" if redacted => "redact",
+        verdict => verdict,
+    }
+}
+
+/// What was done, in capitals and in its colour, at least `width` wide.
+fn verb(action: &str, width: usize) -> String {
+    let colour = match action {
         "allow" => Paint::Green,
         "redact" => Paint::Yellow,
         _ => Paint::Red,
     };
-    let word = paint(
+    paint(
         Stream::Stdout,
         colour,
-        &format!("{:<6}", played.verdict.to_uppercase()),
-    );
+        &format!("{:<width$}", action.to_uppercase()),
+    )
+}
+
+fn verdict(played: &Played) -> String {
     let code = played
         .code
         .as_deref()
-        .map(|code| format!("  {code}"))
+        .map(|code| format!("{code}, "))
         .unwrap_or_default();
-    let because = played
+    let rules: Vec<String> = played
         .because
         .iter()
         .map(|rule| format!("`{rule}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    format!("{word}{code}  {}", dim(&format!("because of {because}")))
+        .collect();
+    let because = format!("because of {}", rules.join(", "));
+    format!("{}  {code}{}", verb(&played.verdict, 0), dim(&because))
 }
 
 fn found(finding: &Found) -> String {
     let path = finding
         .path
         .as_deref()
-        .map(|path| format!(" at {}", printable(path)))
-        .unwrap_or_default();
+        .map(|path| format!(" at {}", printable(path)));
     let colour = match finding.action.as_str() {
         "allow" => Paint::Green,
         "redact" => Paint::Yellow,
         _ => Paint::Red,
     };
-    let action = paint(Stream::Stdout, colour, &finding.action);
     format!(
-        "{action} {} in {}{path}",
+        "{} {} in {}{}",
+        paint(Stream::Stdout, colour, &finding.action),
         finding.signature,
-        printable(&finding.part)
+        printable(&finding.part),
+        path.unwrap_or_default(),
     )
 }
 

@@ -1,7 +1,8 @@
-//! The players of the demo: the embedded origin, a real `egret run`, and curl as the agent.
+//! The players of the demo: the embedded origin, Egret, and the agent with its ordinary tools.
 //!
-//! What happened is read from the outside: the verdict from the audit log, what arrived from the origin's book, what
-//! came back from curl.
+//! The agent is in a cage (`egret exec`) where the machine allows one; else it has the proxy of an `egret run` in its
+//! environment. What happened is read from the outside: the verdict from the audit log, what arrived from the origin's
+//! book, what came back from the agent's tool.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
@@ -14,7 +15,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::scene::{POLICY, Scene};
+use super::agent::{Agent, Done};
+use super::scene::{Escape, POLICY, Scene};
 use crate::origin::Origin;
 use crate::origin::book::Seen;
 
@@ -23,10 +25,12 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Everything that plays.
 pub(crate) struct Stage {
-    /// Where the proxy listens.
-    pub(crate) proxy: String,
+    /// Whether the agent is in a cage; if not, the reason why.
+    pub(crate) cage: Result<(), String>,
     origin: Origin,
-    egret: Running,
+    agent: Agent,
+    /// The proxy beside an agent without a cage.
+    egret: Option<Running>,
     directory: TempDir,
 }
 
@@ -79,12 +83,18 @@ impl Stage {
         std::fs::write(directory.path().join("policy.yaml"), POLICY)?;
         let config = configuration(&origin, directory.path());
         std::fs::write(directory.path().join("egret.yaml"), config)?;
-        let (egret, proxy) = Running::start(directory.path())?;
-        let certificate = egret_command(directory.path(), &["ca", "export"])?.output()?;
-        std::fs::write(directory.path().join("egret-ca.pem"), certificate.stdout)?;
+        let cage = try_cage(directory.path())?;
+        let (egret, agent) = match cage {
+            Ok(()) => (None, caged_agent(directory.path())?),
+            Err(_) => {
+                let (egret, proxy) = Running::start(directory.path())?;
+                (Some(egret), proxied_agent(directory.path(), &proxy)?)
+            }
+        };
         Ok(Self {
-            proxy,
+            cage,
             origin,
+            agent,
             egret,
             directory,
         })
@@ -96,16 +106,11 @@ impl Stage {
         let parsed_before = self.origin.world.book.entries().len();
         let recorded_before = self.records()?.len();
         let body = self.directory.path().join("body");
-        let output = self
-            .agent(scene, &body)
-            .output()
-            .context("cannot run curl")?;
+        let done = self.agent.run(&curl(scene, &body))?;
         let mut played = Played {
-            status: String::from_utf8_lossy(&output.stdout)
-                .parse()
-                .unwrap_or_default(),
+            status: done.stdout.parse().unwrap_or_default(),
             answer: String::from_utf8_lossy(&std::fs::read(&body).unwrap_or_default()).into_owned(),
-            error: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            error: done.stderr.trim().to_owned(),
             arrived: self
                 .origin
                 .world
@@ -122,10 +127,18 @@ impl Stage {
         Ok(played)
     }
 
-    /// Stops the proxy and verifies its audit log.
+    /// Lets the agent try a way out.
+    pub(crate) fn attempt(&mut self, escape: &Escape) -> anyhow::Result<Done> {
+        self.agent.run(&escape.command)
+    }
+
+    /// Ends the agent and the proxy and verifies the audit log.
     pub(crate) fn close(mut self) -> anyhow::Result<Log> {
-        self.egret.stop()?;
-        let log = self.audit();
+        self.agent.end()?;
+        if let Some(egret) = &mut self.egret {
+            egret.stop()?;
+        }
+        let log = self.audit().context("there is no audit log")?;
         let log = log.to_str().context("the folder's name is not UTF-8")?;
         let output = egret_command(self.directory.path(), &["audit", "verify", log])?.output()?;
         let said = [output.stdout, output.stderr].concat();
@@ -135,32 +148,23 @@ impl Stage {
         })
     }
 
-    /// curl as an agent has it: the proxy and the certificate authority in its environment, nothing else.
-    fn agent(&self, scene: &Scene, body: &Path) -> Command {
-        let mut curl = Command::new("curl");
-        curl.args([
-            "--silent",
-            "--show-error",
-            "--max-time",
-            "20",
-            "--write-out",
-            "%{http_code}",
-        ]);
-        curl.arg("--output").arg(body).args(&scene.curl);
-        curl.env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        let proxy = format!("http://{}", self.proxy);
-        curl.env("HTTPS_PROXY", &proxy).env("http_proxy", &proxy);
-        curl.env("CURL_CA_BUNDLE", self.directory.path().join("egret-ca.pem"));
-        curl
-    }
-
-    fn audit(&self) -> PathBuf {
-        self.directory.path().join("state/audit.jsonl")
+    /// The audit log, once there is one: a cage has one of its own.
+    fn audit(&self) -> Option<PathBuf> {
+        let state = self.directory.path().join("state");
+        if self.egret.is_some() {
+            return Some(state.join("audit.jsonl"));
+        }
+        let mut logs = std::fs::read_dir(state.join("audit.d"))
+            .ok()?
+            .filter_map(Result::ok);
+        logs.next().map(|entry| entry.path())
     }
 
     fn records(&self) -> anyhow::Result<Vec<Value>> {
-        let text = std::fs::read_to_string(self.audit()).unwrap_or_default();
+        let text = self
+            .audit()
+            .and_then(|log| std::fs::read_to_string(log).ok())
+            .unwrap_or_default();
         // The last line may still be in the making.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         Ok(whole
@@ -210,6 +214,52 @@ impl Played {
             }
         }
     }
+}
+
+/// The agent's request: curl with nothing but its environment to tell it how to get out.
+fn curl(scene: &Scene, body: &Path) -> Vec<String> {
+    let options = ["curl", "--silent", "--show-error", "--max-time", "20"];
+    let mut command: Vec<String> = options.map(str::to_owned).to_vec();
+    command.extend(["--write-out", "%{http_code}", "--output"].map(str::to_owned));
+    command.push(body.display().to_string());
+    command.extend(scene.curl.iter().cloned());
+    command
+}
+
+/// Whether this machine allows cages. The inner error is the reason why not.
+fn try_cage(directory: &Path) -> anyhow::Result<Result<(), String>> {
+    let output = egret_command(directory, &["exec", "--quiet", "--", "true"])?.output()?;
+    // The record of the trial is no part of the show.
+    let _nothing_there = std::fs::remove_dir_all(directory.join("state/audit.d"));
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Ok(if output.status.success() {
+        Ok(())
+    } else {
+        Err(said)
+    })
+}
+
+fn caged_agent(directory: &Path) -> anyhow::Result<Agent> {
+    let egret = std::env::current_exe().context("cannot find this program")?;
+    let mut exec = egret_command(directory, &["exec", "--quiet", "--"])?;
+    exec.arg(egret).args(["demo", "--agent-only"]);
+    Agent::start(exec)
+}
+
+fn proxied_agent(directory: &Path, proxy: &str) -> anyhow::Result<Agent> {
+    let certificate = egret_command(directory, &["ca", "export"])?.output()?;
+    let ca = directory.join("egret-ca.pem");
+    std::fs::write(&ca, certificate.stdout)?;
+    let mut agent = egret_command(directory, &["demo", "--agent-only"])?;
+    agent
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let proxy = format!("http://{proxy}");
+    agent
+        .env("HTTPS_PROXY", &proxy)
+        .env("http_proxy", &proxy)
+        .env("CURL_CA_BUNDLE", ca);
+    Agent::start(agent)
 }
 
 /// A running `egret run`, ended with the demo whatever happens.
