@@ -24,7 +24,7 @@ pub(super) fn pan(value: &[u8]) -> bool {
     value.len() == 10
         && value
             .get(3)
-            .is_some_and(|kind| b"PCHABGJLFTE".contains(kind))
+            .is_some_and(|kind| b"ABCFGHJKLPT".contains(kind))
         && value.get(5..9).is_some_and(|serial| serial != b"0000")
 }
 
@@ -48,7 +48,8 @@ pub(super) fn gstin(value: &[u8]) -> bool {
         .get(..2)
         .and_then(digits)
         .map_or(0, |state| number(&state));
-    values.last() == Some(&((36 - sum % 36) % 36)) && matches!(state, 1..=38 | 97 | 99)
+    let holder = value.get(2..12).is_some_and(pan);
+    holder && values.last() == Some(&((36 - sum % 36) % 36)) && matches!(state, 1..=38 | 97 | 99)
 }
 
 /// Chinese resident identity number: region, birth date, ISO 7064 mod 11-2.

@@ -214,7 +214,7 @@ pub(super) fn it_fiscal(value: &[u8]) -> bool {
 pub(super) fn pt_nif(value: &[u8]) -> bool {
     exactly(value, 9).is_some_and(|digits| {
         let rest = 11 - weighted(&digits, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11;
-        !matches!(digits.first(), Some(0 | 4))
+        !matches!(digits.as_slice(), [0, ..] | [4, 0..=4 | 6..=9, ..])
             && digits.last() == Some(&if rest > 9 { 0 } else { rest })
     })
 }
