@@ -67,7 +67,7 @@ fn speed(scanner: &Arc<Scanner>, text: &[u8]) -> Result<f64, Box<dyn std::error:
 /// Something like prose.
 fn letter(number: u32) -> u8 {
     let mixed = number.wrapping_mul(0x9e37_79b1) >> 7;
-    if mixed % 6 == 0 {
+    if mixed.is_multiple_of(6) {
         b' '
     } else {
         b'a' + (mixed % 26) as u8
