@@ -417,6 +417,105 @@ fn egret_keeps_no_privilege_in_any_thread_and_warns_of_neighbours_that_have_some
 }
 
 #[test]
+fn an_address_without_a_name_is_verified_and_allowed_as_an_address() {
+    let policy =
+        "version: 1\nrules: [{ name: literal, cidrs: [93.184.216.34/32], action: allow }]\n";
+    let rig = Rig::fenced(policy);
+    let fetch = |url: &str| {
+        rig.places
+            .agent(&["curl", "-s", "-m", "10", "--cacert", &rig.ca(), url])
+            .stdout
+    };
+    assert_eq!(
+        fetch(&format!("https://{SERVER}/a")),
+        "the world says: GET /a HTTP/1.1\n"
+    );
+    assert_eq!(
+        fetch(&format!("http://{SERVER}/b")),
+        "the world says: GET /b HTTP/1.1\n"
+    );
+    let before = rig.witnessed();
+    assert!(fetch(&format!("https://{OTHER}/c")).contains("no_rule"));
+    assert_eq!(rig.witnessed(), before);
+}
+
+#[test]
+fn the_name_of_the_handshake_binds_every_request() {
+    let rig = Rig::fenced(POLICY);
+    let fetch = |more: &[&str]| {
+        let ca = rig.ca();
+        let mut line = vec![
+            "curl",
+            "-s",
+            "-4",
+            "-m",
+            "10",
+            "-w",
+            " %{http_code}",
+            "--cacert",
+            &ca,
+        ];
+        line.extend(more);
+        rig.places.agent(&line).stdout
+    };
+    let url = "https://api.example.com/x";
+    let other = fetch(&["-H", "Host: other.example.com", url]);
+    assert!(
+        other.contains("name_mismatch") && other.ends_with(" 421"),
+        "{other}"
+    );
+    let second = fetch(&[
+        url,
+        "--next",
+        "-s",
+        "--cacert",
+        &rig.ca(),
+        "-w",
+        " %{http_code}",
+        "-H",
+        "Host: git.example.com",
+        url,
+    ]);
+    assert!(
+        second.contains("the world says: GET /x") && second.ends_with(" 421"),
+        "{second}"
+    );
+    let prior = fetch(&["--http2-prior-knowledge", "http://api.example.com/x"]);
+    assert!(!prior.contains("the world says"), "{prior}");
+}
+
+#[test]
+fn a_secret_in_a_label_does_not_leave_even_to_an_allowed_zone() {
+    let rig = Rig::fenced(
+        "version: 1\nrules: [{ name: zone, hosts: ['*.wild.example.com'], action: allow }]\n",
+    );
+    let ask = |name: &str| {
+        rig.places
+            .agent(&[
+                "dig",
+                "+time=2",
+                "+tries=1",
+                &format!("{name}.wild.example.com"),
+            ])
+            .stdout
+    };
+    assert!(ask("harmless").contains("NXDOMAIN"), "the zone is asked");
+    let before = rig.witnessed();
+    let token = egret_tests::canary::github_token();
+    let (head, tail) = token.split_at(20);
+    for hidden in [token.clone(), format!("{head}.{tail}")] {
+        assert!(ask(&hidden).contains("REFUSED"), "{hidden}");
+    }
+    assert_eq!(rig.witnessed(), before, "no query left");
+    let records = rig.records();
+    let refused = records
+        .iter()
+        .filter(|record| record["code"] == "secret_in_request")
+        .count();
+    assert_eq!(refused, 2, "{records:#?}");
+}
+
+#[test]
 fn the_agents_user_is_not_egrets() {
     let rig = Rig::fenced(POLICY);
     let id = rig.places.agent(&["id", "-u"]);

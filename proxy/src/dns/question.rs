@@ -64,10 +64,19 @@ impl Heard {
 }
 
 impl Question {
-    /// Every way in which the labels could be read as one text: with their dots and without.
-    pub(crate) fn texts(&self) -> [Vec<u8>; 2] {
+    /// Every text the labels could carry: the name with its dots, and each run of neighbouring labels without
+    /// them. `None`: more labels than any host has, and more runs than are worth reading.
+    pub(crate) fn texts(&self) -> Option<Vec<Vec<u8>>> {
         let labels: Vec<&[u8]> = self.query.name().iter().collect();
-        [labels.join(&b'.'), labels.concat()]
+        if labels.len() > LABELS {
+            return None;
+        }
+        let mut texts = vec![labels.join(&b'.')];
+        for first in 0..labels.len() {
+            let rest = labels.get(first..).unwrap_or_default();
+            texts.extend((2..=rest.len()).filter_map(|count| Some(rest.get(..count)?.concat())));
+        }
+        Some(texts)
     }
 
     /// Whether we ask for records of this type. The others have no use for a client of HTTP, and several are the
@@ -137,6 +146,8 @@ const SUPPORTED: [RecordType; 7] = [
     RecordType::SRV,
     RecordType::TXT,
 ];
+/// Twice what the longest host names in use have; 300 runs at most.
+const LABELS: usize = 24;
 /// The response bit of the third header byte, RFC 1035 section 4.1.1.
 const QR: u8 = 0x80;
 /// RFC 1035 section 2.3.4.
@@ -201,12 +212,30 @@ mod tests {
     fn service_labels_belong_to_the_host_behind_them() {
         let question = question(&asked("_8443._https.api.example.com.", RecordType::HTTPS));
         assert_eq!(question.host, Some(Host::parse("api.example.com").unwrap()));
+        let texts = question.texts().unwrap();
         assert_eq!(
-            question.texts()[0],
-            b"_8443._https.api.example.com",
+            texts[0], b"_8443._https.api.example.com",
             "all of it is scanned"
         );
-        assert_eq!(question.texts()[1], b"_8443_httpsapiexamplecom");
+    }
+
+    #[test]
+    fn every_run_of_labels_is_a_text_and_too_many_labels_are_none() {
+        let texts = question(&asked("ab.cd.ef.", RecordType::A))
+            .texts()
+            .unwrap();
+        let expected: [&[u8]; 4] = [b"ab.cd.ef", b"abcd", b"abcdef", b"cdef"];
+        assert_eq!(texts, expected);
+        assert!(
+            question(&asked(&"a.".repeat(24), RecordType::A))
+                .texts()
+                .is_some()
+        );
+        assert!(
+            question(&asked(&"a.".repeat(25), RecordType::A))
+                .texts()
+                .is_none()
+        );
     }
 
     #[test]

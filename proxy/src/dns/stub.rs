@@ -199,14 +199,29 @@ fn refusal(question: &Question, flow: &Flow, snapshot: &Snapshot) -> Option<Draf
         side: Side::Request,
         place: Place::Name,
     };
-    for text in question.texts() {
+    let texts = question.texts();
+    if texts.is_none() {
+        known.fail(Trouble::Limit);
+    }
+    for text in texts.into_iter().flatten() {
         let options = SessionOptions {
             part: part.clone(),
             carrier: Carrier::Text,
             mask: Arc::new(MaskSet::none()),
         };
         match snapshot.scanner.scan(&text, options) {
-            Ok(scanned) => known.findings.extend(scanned.findings),
+            Ok(scanned) => {
+                for finding in scanned.findings {
+                    // The same value stands in several readings of one name.
+                    if !known
+                        .findings
+                        .iter()
+                        .any(|seen| seen.fingerprint == finding.fingerprint)
+                    {
+                        known.findings.push(finding);
+                    }
+                }
+            }
             Err(_) => known.fail(Trouble::Limit),
         }
     }
