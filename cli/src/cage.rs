@@ -10,6 +10,7 @@
 //!
 //! Deliberately absent: a file system of its own. The project folder, the home and /tmp are the command's to use.
 
+mod browsers;
 mod control;
 mod mounts;
 mod namespaces;

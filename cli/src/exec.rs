@@ -150,32 +150,33 @@ fn wishes(
             socket.display()
         );
     }
-    let mut hidden = vec![config.state_dir.clone()];
+    let mut hidden_folders = vec![config.state_dir.clone()];
+    let trust_folder = trust.ca.parent().map(Path::to_path_buf);
     let mut read_only = vec![std::path::absolute(&config.policy)?];
+    read_only.extend(trust_folder.clone());
     if let AuditPath::File(file) = &config.audit.path
         && let Some(folder) = file.parent()
         && !folder.starts_with(&config.state_dir)
     {
-        hidden.push(folder.to_path_buf());
+        hidden_folders.push(folder.to_path_buf());
     }
     if let Some(file) = &settings.file {
         read_only.push(std::path::absolute(file)?);
     }
-    if let Some(key) = &config.ca.key {
-        read_only.push(std::path::absolute(key)?);
-    }
+    let key = config
+        .ca
+        .key
+        .as_ref()
+        .map(std::path::absolute)
+        .transpose()?;
     Ok(Wishes {
         command: arguments.command.clone(),
         allowed_sockets: arguments.allow_socket.clone(),
-        hidden,
-        kept: trust
-            .ca
-            .parent()
-            .map(Path::to_path_buf)
-            .into_iter()
-            .collect(),
+        hidden_folders,
+        hidden_files: key.into_iter().collect(),
+        kept: trust_folder.into_iter().collect(),
         read_only,
-        shown: Vec::new(),
+        authority: trust.ca.clone(),
         variables: variables(trust),
     })
 }

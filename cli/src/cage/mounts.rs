@@ -27,13 +27,6 @@ pub(super) fn build(plan: &Plan) -> anyhow::Result<()> {
     )
     .context("cannot separate the mounts from those outside")?;
     let kept = keep(&plan.kept)?;
-    let shown = keep(
-        &plan
-            .shown
-            .iter()
-            .map(|(what, _)| what.clone())
-            .collect::<Vec<_>>(),
-    )?;
     private_proc()?;
     for folder in &plan.covered_folders {
         cover_folder(folder)?;
@@ -43,9 +36,6 @@ pub(super) fn build(plan: &Plan) -> anyhow::Result<()> {
     }
     for (tree, path) in kept {
         put_back(&tree, &path)?;
-    }
-    for ((tree, _), (_, place)) in shown.into_iter().zip(&plan.shown) {
-        put_back(&tree, place)?;
     }
     resolv_conf()?;
     for file in &plan.read_only {
@@ -81,7 +71,7 @@ fn private_proc() -> anyhow::Result<()> {
 }
 
 /// An empty folder with the permissions of the one it covers: tmux, for one, insists on its own.
-fn cover_folder(folder: &Path) -> anyhow::Result<()> {
+pub(super) fn cover_folder(folder: &Path) -> anyhow::Result<()> {
     let failed = || format!("cannot cover `{}`", folder.display());
     let mode = match std::fs::metadata(folder) {
         Ok(found) if found.is_dir() => found.permissions().mode() & 0o1777,

@@ -37,13 +37,15 @@ pub(crate) struct Wishes {
     /// Sockets to leave open, by name.
     pub(crate) allowed_sockets: Vec<PathBuf>,
     /// Folders that the command must not see: the CA key and the audit log.
-    pub(crate) hidden: Vec<PathBuf>,
+    pub(crate) hidden_folders: Vec<PathBuf>,
+    /// Files of the same kind.
+    pub(crate) hidden_files: Vec<PathBuf>,
     /// Folders to keep although something hides them: what makes runtimes trust us.
     pub(crate) kept: Vec<PathBuf>,
     /// Files that the command may read but not change: policy and configuration.
     pub(crate) read_only: Vec<PathBuf>,
-    /// A folder to show in place of another.
-    pub(crate) shown: Vec<(PathBuf, PathBuf)>,
+    /// Our CA, PEM, for browsers to trust.
+    pub(crate) authority: PathBuf,
     /// Variables to set.
     pub(crate) variables: Vec<(OsString, OsString)>,
 }
@@ -130,8 +132,9 @@ fn plan(wishes: &Wishes) -> anyhow::Result<Plan> {
     }
     let mut files = found.files;
     files.retain(|file| !kept.contains(file));
+    files.extend(wishes.hidden_files.iter().cloned());
     let mut folders = found.folders;
-    folders.extend(wishes.hidden.iter().cloned());
+    folders.extend(wishes.hidden_folders.iter().cloned());
     let working_directory =
         std::env::current_dir().context("the working directory is gone; change to another")?;
     // Removable disks are mounted below /run, and people work there.
@@ -147,7 +150,8 @@ fn plan(wishes: &Wishes) -> anyhow::Result<Plan> {
         covered_files: files,
         kept,
         read_only: wishes.read_only.clone(),
-        shown: wishes.shown.clone(),
+        authority: wishes.authority.clone(),
+        home: home.unwrap_or_default(),
         working_directory,
     })
 }

@@ -26,9 +26,12 @@ pub(super) struct Plan {
     /// Files that the command may read but not change.
     #[serde(with = "bytes::list")]
     pub(super) read_only: Vec<PathBuf>,
-    /// A folder to show in place of another: (what is shown, where).
-    #[serde(with = "bytes::pairs")]
-    pub(super) shown: Vec<(PathBuf, PathBuf)>,
+    /// Our CA, PEM, for browsers to trust.
+    #[serde(with = "bytes::one")]
+    pub(super) authority: PathBuf,
+    /// The user's home; empty if there is none.
+    #[serde(with = "bytes::one")]
+    pub(super) home: PathBuf,
     /// The command's working directory.
     #[serde(with = "bytes::one")]
     pub(super) working_directory: PathBuf,
@@ -88,27 +91,6 @@ mod bytes {
             texts.iter().map(|text| super::decode(text)).collect()
         }
     }
-
-    pub(super) mod pairs {
-        use serde::{Deserialize as _, Deserializer, Serializer};
-        use std::path::PathBuf;
-
-        pub(in super::super) fn serialize<S: Serializer>(
-            pairs: &[(PathBuf, PathBuf)],
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            let texts = pairs.iter();
-            serializer.collect_seq(texts.map(|(a, b)| (super::encode(a), super::encode(b))))
-        }
-
-        pub(in super::super) fn deserialize<'a, D: Deserializer<'a>>(
-            deserializer: D,
-        ) -> Result<Vec<(PathBuf, PathBuf)>, D::Error> {
-            let texts = Vec::<(String, String)>::deserialize(deserializer)?;
-            let pair = |(a, b): &(String, String)| Ok((super::decode(a)?, super::decode(b)?));
-            texts.iter().map(pair).collect()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -123,7 +105,7 @@ mod tests {
         let odd = PathBuf::from(OsString::from_vec(b"/tmp/\xff\n\"a\\ \xc3\xa9".to_vec()));
         let plan = Plan {
             covered_files: vec![odd.clone()],
-            shown: vec![(odd.clone(), odd.clone())],
+            authority: odd.clone(),
             working_directory: odd,
             ..Plan::default()
         };

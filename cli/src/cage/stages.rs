@@ -10,7 +10,7 @@
 
 use super::control::{Control, Ending, Message};
 use super::plan::Plan;
-use super::{mounts, namespaces, network, privileges, redirect, strays};
+use super::{browsers, mounts, namespaces, network, privileges, redirect, strays};
 use crate::harden;
 use anyhow::Context as _;
 use egret_proxy::Listeners;
@@ -183,6 +183,7 @@ fn first(control: &Control, command: &[OsString]) -> Result<(), Failure> {
         .next()
         .context("the command's standard input did not arrive")?;
     mounts::build(&plan)?;
+    browsers::trust(&plan.home, &plan.authority);
     if plan.user_namespace {
         namespaces::seal()?;
     }

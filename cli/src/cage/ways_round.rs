@@ -112,6 +112,9 @@ pub(super) fn find(home: Option<&Path>, uid: u32) -> WaysRound {
         home.iter()
             .flat_map(|home| HOME_FOLDERS.iter().map(|name| home.join(name))),
     );
+    // Where there is no /run/user: the session's sockets are wherever this says.
+    folders.extend(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from));
+    folders.extend(automounts());
     let temporary = temporary_folders();
     for folder in &temporary {
         make_tmux_folder(folder, uid);
@@ -177,6 +180,25 @@ fn socket_folders(temporary: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Folders whose contents appear on asking (autofs): a daemon outside, or the kernel, looks the asked name up, and
+/// with a map of hosts (`/net/NAME`) it asks the network for it.
+fn automounts() -> Vec<PathBuf> {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    automounts_in(&table)
+}
+
+/// `... MOUNT-POINT OPTIONS [TAGS] - TYPE SOURCE OPTIONS` (proc(5)). Those below /proc end with its private view.
+fn automounts_in(table: &str) -> Vec<PathBuf> {
+    table
+        .lines()
+        .filter_map(|line| line.split_once(" - "))
+        .filter(|(_, kind)| kind.starts_with("autofs "))
+        .filter_map(|(place, _)| place.split(' ').nth(4))
+        .filter(|place| !place.starts_with("/proc/"))
+        .map(PathBuf::from)
+        .collect()
+}
+
 /// Every Unix socket with a path that something on this machine has bound, as far as this namespace shows.
 fn listening_sockets() -> Vec<PathBuf> {
     let table = std::fs::read("/proc/net/unix").unwrap_or_default();
@@ -203,7 +225,7 @@ fn exists_and_is_outside(file: &Path, folders: &[PathBuf]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{VARIABLES, find, paths_in};
+    use super::{VARIABLES, automounts_in, find, paths_in};
     use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
 
@@ -214,6 +236,14 @@ mod tests {
             ffff: 00000002 00000000 00010000 0001 01 124 @abstract/x\n\
             ffff: 00000003 00000000 00000000 0001 03 125\n";
         assert_eq!(paths_in(table), [PathBuf::from("/home/u/a b.sock")]);
+    }
+
+    #[test]
+    fn automounts_are_found_except_below_proc() {
+        let table = "24 1 0:22 / /net rw,relatime shared:9 - autofs /etc/auto.net rw,fd=5\n\
+            25 1 0:23 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw\n\
+            26 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n";
+        assert_eq!(automounts_in(table), [PathBuf::from("/net")]);
     }
 
     #[test]

@@ -43,6 +43,17 @@ fn an_allowed_host_is_reached_through_the_proxy_that_stands_outside() {
 }
 
 #[test]
+fn an_allowed_host_is_reached_without_a_word_about_proxies() {
+    let (port, origin) = origin();
+    let user = allowing(port);
+    let output = user.caged(&format!(
+        "env -i PATH=$PATH curl -sS -m 20 http://origin.test:{port}/b"
+    ));
+    assert_eq!(text(&output.stdout), "hello\n", "{}", shown(&output));
+    assert!(origin.join().unwrap().starts_with("GET /b HTTP/1.1\r\n"));
+}
+
+#[test]
 fn lo_is_all_there_is() {
     let user = User::new();
     let script = "

@@ -165,6 +165,87 @@ fn the_key_and_the_records_are_not_there_and_the_policy_cannot_be_changed() {
 }
 
 #[test]
+fn a_given_key_is_hidden_and_what_others_trust_cannot_be_changed() {
+    let user = User::new();
+    let keys = user.home().join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    let authority =
+        egret_certs::Authority::generate(std::time::SystemTime::now(), [7; 16]).unwrap();
+    std::fs::write(keys.join("ca.pem"), authority.cert_pem()).unwrap();
+    std::fs::write(keys.join("ca.key"), authority.key_pem()).unwrap();
+    let config = "ca: { cert: ../home/keys/ca.pem, key: ../home/keys/ca.key }\n";
+    std::fs::write(user.project().join("egret.yaml"), config).unwrap();
+    user.own_everything();
+    let output = user.caged(
+        "cat ~/keys/ca.key; rm -f ~/keys/ca.key; cat ~/keys/ca.key; echo x >> \"$SSL_CERT_FILE\"; \
+         mv \"$SSL_CERT_FILE\" x; echo x >> egret.yaml; head -1 \"$SSL_CERT_FILE\"",
+    );
+    let seen = text(&output.stdout);
+    assert_eq!(seen, "-----BEGIN CERTIFICATE-----\n", "{}", shown(&output));
+    assert!(
+        std::fs::read_to_string(keys.join("ca.key"))
+            .unwrap()
+            .contains("PRIVATE")
+    );
+    assert_eq!(
+        std::fs::read_to_string(user.project().join("egret.yaml")).unwrap(),
+        config
+    );
+}
+
+#[test]
+fn every_runtime_is_told_whom_to_trust_and_browsers_by_a_copy() {
+    let user = User::new();
+    let output = user.caged("env; certutil -L -d sql:$HOME/.pki/nssdb");
+    let seen = text(&output.stdout);
+    for name in [
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "GIT_SSL_CAINFO",
+        "AWS_CA_BUNDLE",
+        "PIP_CERT",
+        "CARGO_HTTP_CAINFO",
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+        "NIX_SSL_CERT_FILE",
+        "npm_config_cafile",
+        "JAVA_TOOL_OPTIONS",
+        "NODE_EXTRA_CA_CERTS",
+        "DENO_CERT",
+        "NODE_USE_ENV_PROXY",
+        "HTTP_PROXY",
+        "https_proxy",
+    ] {
+        assert!(
+            seen.lines()
+                .any(|line| line.starts_with(&format!("{name}="))),
+            "{name}: {seen}"
+        );
+    }
+    let trusted = seen
+        .lines()
+        .any(|line| line.starts_with("Egret ") && line.trim().ends_with("C,,"));
+    assert!(trusted, "{}", shown(&output));
+    let outside = std::fs::read_dir(user.home().join(".pki/nssdb"))
+        .unwrap()
+        .count();
+    assert_eq!(outside, 0, "the browser outside trusts nobody new");
+}
+
+#[test]
+fn java_reads_the_truststore() {
+    let user = User::new();
+    let output = user.caged(
+        "keytool -list -keystore ~/.local/state/egret/trust/truststore.p12 -storepass changeit -alias egret",
+    );
+    assert!(
+        text(&output.stdout).contains("trustedCertEntry"),
+        "{}",
+        shown(&output)
+    );
+}
+
+#[test]
 fn covers_cannot_be_taken_off_not_even_as_root_of_a_namespace() {
     let user = User::new();
     let state = user.state();
