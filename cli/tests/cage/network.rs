@@ -8,7 +8,11 @@ use std::net::{TcpListener, UdpSocket};
 fn origin() -> (u16, std::thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let work = std::thread::spawn(move || {
+    (port, serve_once(listener))
+}
+
+fn serve_once(listener: TcpListener) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = Vec::new();
         let mut piece = [0u8; 4096];
@@ -19,16 +23,27 @@ fn origin() -> (u16, std::thread::JoinHandle<String>) {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nhello\n";
         stream.write_all(answer).unwrap();
         text(&request)
-    });
-    (port, work)
+    })
+}
+
+/// An address of this machine that is not its loopback: in the cage it is somewhere else.
+fn address_of_this_machine() -> std::net::IpAddr {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("192.0.2.1:9").unwrap();
+    socket.local_addr().unwrap().ip()
 }
 
 fn allowing(port: u16) -> User {
+    allowing_at(std::net::Ipv4Addr::LOCALHOST.into(), port)
+}
+
+fn allowing_at(address: std::net::IpAddr, port: u16) -> User {
     let policy = format!(
-        "version: 1\ndefault: deny\nrules:\n  - name: origin\n    hosts: [origin.test]\n    ports: [{port}]\n    cidrs: [127.0.0.0/8]\n    action: allow\n"
+        "version: 1\ndefault: deny\nrules:\n  - name: origin\n    hosts: [origin.test]\n    ports: [{port}]\n    cidrs: [{address}/32]\n    action: allow\n"
     );
     let user = User::with_policy(&policy);
-    let config = "policy: policy.yaml\nupstream: { resolve: { origin.test: 127.0.0.1 } }\n";
+    let config =
+        format!("policy: policy.yaml\nupstream: {{ resolve: {{ origin.test: {address} }} }}\n");
     std::fs::write(user.project().join("egret.yaml"), config).unwrap();
     user
 }
@@ -44,8 +59,11 @@ fn an_allowed_host_is_reached_through_the_proxy_that_stands_outside() {
 
 #[test]
 fn an_allowed_host_is_reached_without_a_word_about_proxies() {
-    let (port, origin) = origin();
-    let user = allowing(port);
+    let address = address_of_this_machine();
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let origin = serve_once(listener);
+    let user = allowing_at(address, port);
     let output = user.caged(&format!(
         "env -i PATH=$PATH curl -sS -m 20 http://origin.test:{port}/b"
     ));
@@ -221,5 +239,6 @@ fn a_stopped_proxy_is_a_closed_door() {
     assert!(!origin.is_finished(), "something reached the origin");
     signal("-CONT");
     stdin.write_all(b"\n").unwrap();
-    assert!(child.wait().unwrap().success());
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
 }

@@ -1,20 +1,10 @@
 //! Unix sockets with a path: real servers outside, and a command inside that tries to reach them.
 
-use crate::user::{User, shown, text, until};
+use crate::user::{Server, User, shown, text, until};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-
-/// Kills a server when dropped.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use std::process::Command;
 
 fn connect(path: &Path) -> String {
     format!(

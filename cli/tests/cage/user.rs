@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// `daemon` on every Debian: an ordinary user that is in the password file.
 const ORDINARY: u32 = 1;
@@ -125,6 +125,16 @@ impl User {
             .unwrap();
         assert!(output.status.success(), "{}", shown(&output));
         text(&output.stdout)
+    }
+}
+
+/// Kills a server when dropped.
+pub(crate) struct Server(pub(crate) Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a caged command has not: capabilities, system calls, other processes, our state.
 
-use crate::user::{User, shown, text};
+use crate::user::{Server, User, shown, text};
 use std::process::Command;
 
 #[test]
@@ -105,8 +105,8 @@ print(ctypes.CFUNCTYPE(ctypes.c_int)(address)() > 0)
 #[test]
 fn processes_outside_cannot_be_seen_killed_or_traced() {
     let user = User::new();
-    let mut outside = user.command("sleep").arg("1000").spawn().unwrap();
-    let pid = outside.id();
+    let mut outside = Server(user.command("sleep").arg("1000").spawn().unwrap());
+    let pid = outside.0.id();
     let script = format!(
         "
 import ctypes, errno, os
@@ -120,15 +120,13 @@ attempt('kill', lambda: os.kill({pid}, 9))
 attempt('ptrace', ptrace)
 attempt('proc', lambda: os.stat('/proc/{pid}'))
 attempt('pidfd', lambda: os.pidfd_open({pid}))
-print(sorted(int(n) for n in os.listdir('/proc') if n.isdigit()))
+print(sorted(int(n) for n in os.listdir('/proc') if n.isdigit()) == [1, os.getpid()])
 "
     );
     let inside = user.caged_python(&script);
-    let expected = "kill ESRCH\nptrace ESRCH\nproc ENOENT\npidfd ESRCH\n[1, 2]\n";
+    let expected = "kill ESRCH\nptrace ESRCH\nproc ENOENT\npidfd ESRCH\nTrue\n";
     assert_eq!(inside, expected);
-    assert!(outside.try_wait().unwrap().is_none(), "it lives");
-    outside.kill().unwrap();
-    outside.wait().unwrap();
+    assert!(outside.0.try_wait().unwrap().is_none(), "it lives");
 }
 
 #[test]
