@@ -526,6 +526,94 @@ fn a_secret_in_a_label_does_not_leave_even_to_an_allowed_zone() {
 }
 
 #[test]
+fn whoever_connects_from_outside_is_answered_and_only_then() {
+    let rig = Rig::fenced(POLICY);
+    let serve = "import http.server,socket\nclass S(http.server.ThreadingHTTPServer): address_family=socket.AF_INET6\n\
+                 s=S(('::',8000),http.server.SimpleHTTPRequestHandler)\nprint('serving',flush=True)\ns.serve_forever()";
+    let server = rig.places.agent_process(&["/usr/bin/python3", "-c", serve]);
+    server.line_with("serving");
+    for address in ["10.77.0.2", "[fd77::2]"] {
+        let url = format!("http://{address}:8000/egret.yaml");
+        let probed = rig.places.world(&[
+            "curl",
+            "-s",
+            "-m",
+            "5",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            &url,
+        ]);
+        assert_eq!(probed.stdout, "200", "{probed:?}");
+        let local = rig.places.agent(&[
+            "curl",
+            "-s",
+            "-m",
+            "5",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            &url,
+        ]);
+        assert_eq!(
+            local.stdout, "200",
+            "the pod's own address is untouched: {local:?}"
+        );
+    }
+    let before = rig.witnessed();
+    let sent = rig.places.world(&[
+        "sh",
+        "-c",
+        "echo ask | timeout 1 nc -u -w1 -p 9999 10.77.0.2 9998",
+    ]);
+    let script = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.bind(('',9998))\n\
+                  [s.sendto(b'leak',('10.78.0.2',9999)) for _ in range(3)]";
+    let answered = rig.places.agent(&["/usr/bin/python3", "-c", script]);
+    assert!(
+        answered.stderr.contains("PermissionError") || answered.stderr.contains("refused"),
+        "{sent:?} {answered:?}"
+    );
+    assert_eq!(
+        rig.witnessed(),
+        before,
+        "datagrams from outside open nothing"
+    );
+}
+
+#[test]
+fn egrets_own_ports_lead_nowhere() {
+    let rig = Rig::fenced(POLICY);
+    for address in ["127.0.0.1", "10.77.0.2", "[::1]"] {
+        let direct = rig.places.agent(&[
+            "curl",
+            "-s",
+            "-m",
+            "5",
+            "-g",
+            &format!("http://{address}:15001/"),
+        ]);
+        assert_ne!(direct.code, Some(0), "{direct:?}");
+    }
+    let looped = rig.places.agent(&[
+        "curl",
+        "-s",
+        "-m",
+        "5",
+        "-x",
+        "http://127.0.0.1:3128",
+        "http://127.0.0.1:15000/metrics",
+    ]);
+    assert!(looped.stdout.contains("egret_denied"), "{looped:?}");
+    let loops = rig
+        .records()
+        .into_iter()
+        .filter(|record| record["via"] == "transparent" && record["code"] == "bad_request");
+    assert_eq!(loops.count(), 2, "{:#?}", rig.records());
+}
+
+#[test]
 fn the_agents_user_is_not_egrets() {
     let rig = Rig::fenced(POLICY);
     let id = rig.places.agent(&["id", "-u"]);

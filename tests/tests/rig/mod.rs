@@ -268,6 +268,11 @@ impl Places {
         Process::start(line[0], self.inside("pod").args(line))
     }
 
+    /// Runs a program in the world.
+    pub(crate) fn world(&self, line: &[&str]) -> Exit {
+        Exit::of(self.inside("world").args(line))
+    }
+
     /// Runs a program in the pod as root.
     pub(crate) fn root(&self, line: &[&str]) -> Exit {
         Exit::of(self.inside("pod").args(line))
