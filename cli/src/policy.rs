@@ -2,14 +2,14 @@
 
 use crate::args::Options;
 use crate::config::{self, Depth};
+use crate::mistakes;
 use crate::terminal::{Paint, Stream, note, paint, print};
-use crate::{mistakes, state};
 use anyhow::Context as _;
 use egret_policies::{
     ClientAddr, Facts, Finding, Flow, FlowId, Host, Part, Place, Policy, RequestHead, Side,
     Verdict, VerdictAction, Version, Via,
 };
-use egret_scanners::{Carrier, Catalog, KnownSecrets, MaskSet, Scanner, SessionOptions};
+use egret_scanners::{Carrier, FingerprintKey, MaskSet, Scanner, SessionOptions};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -61,15 +61,16 @@ struct Explain {
 /// Runs the command.
 pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.action {
-        Action::Check { file } => check(file),
+        Action::Check { file } => check(options, file),
         Action::Explain(explain) => self::explain(options, explain),
     }
 }
 
-fn check(file: &Path) -> anyhow::Result<ExitCode> {
+fn check(options: &Options, file: &Path) -> anyhow::Result<ExitCode> {
     let text = read(file)?;
+    let scanner = scanner(options)?;
     let shown = file.display().to_string();
-    match Policy::parse(&text, &shown, 1, Catalog::builtin().signatures()) {
+    match Policy::parse(&text, &shown, 1, scanner.signatures()) {
         Ok(_) => {
             let right = paint(Stream::Stderr, Paint::Green, "the policy is right");
             note(&format!("{shown}: {right}"));
@@ -196,11 +197,11 @@ impl Target {
     }
 }
 
+/// The scanner of the proxy. Fingerprints are not shown here, so any key will do, and no state is touched.
 fn scanner(options: &Options) -> anyhow::Result<Arc<Scanner>> {
     let config = config::load(options, Depth::Syntax)?.proxy;
-    let key = state::fingerprint_key(&config.state_dir)?;
-    let scanner = Scanner::new(Catalog::builtin(), KnownSecrets::none(), key)
-        .context("the built-in catalogue cannot be compiled")?;
+    let key = FingerprintKey::new([0; 32]);
+    let scanner = egret_proxy::scanner(&config, key).context("cannot build the scanner")?;
     Ok(Arc::new(scanner))
 }
 

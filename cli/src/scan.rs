@@ -12,8 +12,7 @@ use crate::state;
 use crate::terminal::{complain, print, printable, write_stdout};
 use anyhow::Context as _;
 use egret_scanners::{
-    Carrier, Catalog, Finding, KnownSecrets, MaskSet, Part, Scanner, Session, SessionOptions, Side,
-    Sink,
+    Carrier, Finding, MaskSet, Part, Scanner, Session, SessionOptions, Side, Sink,
 };
 use lines::Lines;
 use progress::Progress;
@@ -101,12 +100,12 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<Ex
     })
 }
 
-/// The built-in catalogue with the fingerprint key of the state folder.
+/// The scanner of the proxy: the built-in catalogue, the known secrets of the configuration, and the fingerprint key
+/// of the state folder.
 fn scanner(options: &Options) -> anyhow::Result<Arc<Scanner>> {
     let config = config::load(options, Depth::Syntax)?.proxy;
     let key = state::fingerprint_key(&config.state_dir)?;
-    let scanner = Scanner::new(Catalog::builtin(), KnownSecrets::none(), key)
-        .context("the built-in catalogue cannot be compiled")?;
+    let scanner = egret_proxy::scanner(&config, key).context("cannot build the scanner")?;
     Ok(Arc::new(scanner))
 }
 

@@ -448,6 +448,20 @@ fn scan_redacts_in_place_and_a_second_time_finds_nothing() {
 }
 
 #[test]
+fn scan_knows_the_secrets_of_the_configuration() {
+    let place = Place::new();
+    place.write("secret", "correct-horse-battery-staple\n");
+    place.write(
+        "egret.yaml",
+        &format!("{QUIET}known_secrets: {{ files: [secret] }}\n"),
+    );
+    let output = place.feed(&["scan"], b"x correct-horse-battery-staple y\n");
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert!(out(&output).contains("known-"), "{}", out(&output));
+    assert!(!out(&output).contains("horse"));
+}
+
+#[test]
 fn scan_goes_on_after_a_file_it_cannot_read() {
     let place = Place::new();
     place.write("dirty.txt", "key=AKIAQYLPMN5HFIQR7XYA\n");

@@ -62,4 +62,4 @@ pub use known_secrets::KnownSecretError;
 pub use listeners::{ListenError, Listeners};
 pub use proxy::{Addresses, Counts, Proxy, ReloadError, Running, StartError};
 pub use roots::{RootsError, system_bundle};
-pub use snapshot::LoadError;
+pub use snapshot::{LoadError, scanner};

@@ -58,6 +58,14 @@ pub enum LoadError {
     KnownSecret(#[from] egret_scanners::KnownError),
 }
 
+/// The scanner that a proxy with this configuration uses: the built-in catalogue and the known secrets.
+///
+/// # Errors
+/// A known secret that cannot be read or looked for.
+pub fn scanner(config: &Config, key: FingerprintKey) -> Result<Scanner, LoadError> {
+    Source::new(config, key).scanner()
+}
+
 impl Source {
     pub(crate) fn new(config: &Config, key: FingerprintKey) -> Self {
         Self {
@@ -70,8 +78,7 @@ impl Source {
     /// Reads and compiles everything anew.
     pub(crate) fn load(&self, generation: u64) -> Result<Snapshot, LoadError> {
         let text = read(&self.policy)?;
-        let known = self.known_secrets()?;
-        let scanner = Scanner::new(Catalog::builtin(), known, self.key.clone())?;
+        let scanner = self.scanner()?;
         let name = self.policy.display().to_string();
         let policy = Policy::parse(&text, &name, generation, scanner.signatures());
         let policy = policy.map_err(|problems| LoadError::Policy { problems })?;
@@ -87,6 +94,11 @@ impl Source {
         files.extend(self.secrets.files.iter().cloned());
         files.extend(self.secrets.env_file.iter().cloned());
         files
+    }
+
+    fn scanner(&self) -> Result<Scanner, LoadError> {
+        let known = self.known_secrets()?;
+        Ok(Scanner::new(Catalog::builtin(), known, self.key.clone())?)
     }
 
     fn known_secrets(&self) -> Result<KnownSecrets, LoadError> {
