@@ -12,7 +12,8 @@ BUILD_NEEDS := cc:build-essential
 DEMO_NEEDS  := curl:curl dig:dnsutils
 TEST_NEEDS  := $(DEMO_NEEDS) openssl:openssl python3:python3 npm:npm git:git \
 	iptables:iptables nft:nftables ip:iproute2 nc:netcat-openbsd socat:socat ping:iputils-ping \
-	certutil:libnss3-tools tmux:tmux setpriv:util-linux prlimit:util-linux kubectl:kubernetes-client
+	certutil:libnss3-tools tmux:tmux setpriv:util-linux prlimit:util-linux kubectl:kubernetes-client \
+	wget:wget node:nodejs go:golang-go java:default-jdk-headless keytool:default-jdk-headless zstd:zstd
 
 help: ## Say what there is
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 14
