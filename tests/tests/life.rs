@@ -189,39 +189,39 @@ fn a_client_that_leaves_has_its_outcome() {
     world.finish();
 }
 
+/// Every way in which the origin's breaking listeners break.
+const FAULTS: &[&str] = &[
+    "at-accept",
+    "in-hello",
+    "after-handshake",
+    "in-request-head",
+    "after-request-head",
+    "in-request-body",
+    "in-status-line",
+    "in-response-head",
+    "in-response-body",
+    "in-chunk",
+    "before-last-chunk",
+    "short-body",
+    "bad-chunk",
+    "two-lengths",
+    "length-and-chunked",
+    "not-gzip",
+    "cut-gzip",
+    "unknown-coding",
+    "not-http",
+];
+
 #[test]
 fn an_upstream_that_breaks_anywhere_is_one_readable_answer_and_one_outcome() {
-    const BEFORE_THE_REQUEST: &[&str] = &[
-        "at-accept",
-        "in-hello",
-        "after-handshake",
-        "in-request-head",
-    ];
-    const BROKEN_ANSWERS: &[&str] = &[
-        "after-request-head",
-        "in-request-body",
-        "in-status-line",
-        "in-response-head",
-        "in-response-body",
-        "in-chunk",
-        "before-last-chunk",
-        "short-body",
-        "bad-chunk",
-        "two-lengths",
-        "length-and-chunked",
-        "not-gzip",
-        "cut-gzip",
-        "unknown-coding",
-        "not-http",
-    ];
     let world = Setup::open().start();
-    let faults: Vec<&str> = BEFORE_THE_REQUEST
-        .iter()
-        .chain(BROKEN_ANSWERS)
-        .copied()
-        .collect();
+    assert_eq!(
+        FAULTS.len(),
+        world.origin.faults.len(),
+        "every fault is told"
+    );
     let mut complete = Vec::new();
-    for fault in &faults {
+    for fault in FAULTS {
         let url = format!("https://{fault}.fault.test/");
         let fetched = world.fetch(
             world
@@ -245,31 +245,27 @@ fn an_upstream_that_breaks_anywhere_is_one_readable_answer_and_one_outcome() {
         complete.is_empty(),
         "what broke off looks whole: {complete:#?}"
     );
-    let records = world.finish_uncounted();
-    let told: Vec<String> = records
-        .iter()
-        .map(|record| {
-            let host = record["destination"]["host"].as_str().unwrap_or("-");
-            let fault = host.trim_end_matches(".fault.test");
-            let text = |key: &str| record[key].as_str().unwrap_or("-").to_owned();
-            format!("{fault} {} {}", text("event"), text("verdict"))
-        })
-        .collect();
-    let count = |line: String| told.iter().filter(|told| **told == line).count();
-    for fault in faults {
-        // What cannot be dialled is denied, and that is the end of it; what was let through has one outcome.
-        let (denied, allowed) = (
-            count(format!("{fault} decision deny")),
-            count(format!("{fault} decision allow")),
-        );
-        let ended = told
-            .iter()
-            .filter(|told| told.starts_with(&format!("{fault} outcome")))
-            .count();
-        assert!(
-            matches!((denied, allowed, ended), (1, 0, 0) | (0, 1, 1)),
-            "{fault}: {told:#?}"
-        );
+    assert_decided_and_ended_once(&world.finish_uncounted());
+}
+
+/// What cannot be dialled is denied, and that is the end of it; what was let through has one outcome.
+fn assert_decided_and_ended_once(records: &[Value]) {
+    let tell = |record: &Value| {
+        let host = record["destination"]["host"].as_str().unwrap_or("-");
+        let fault = host.trim_end_matches(".fault.test");
+        let text = |key: &str| record[key].as_str().unwrap_or("-").to_owned();
+        format!("{fault} {} {}", text("event"), text("verdict"))
+    };
+    let told: Vec<String> = records.iter().map(tell).collect();
+    for fault in FAULTS {
+        let count = |what: &str| {
+            let begin = format!("{fault} {what}");
+            told.iter().filter(|told| told.starts_with(&begin)).count()
+        };
+        let (denied, allowed) = (count("decision deny"), count("decision allow"));
+        let ended = count("outcome");
+        let well = matches!((denied, allowed, ended), (1, 0, 0) | (0, 1, 1));
+        assert!(well, "{fault}: {told:#?}");
     }
 }
 
