@@ -405,12 +405,13 @@ fn find_split<T: Clone + PartialEq>(
     }
     let lines = joined_lines(pieces);
     let text: Vec<u8> = lines.iter().flat_map(|piece| piece.1).copied().collect();
+    let starts = starts_of(&lines);
     // The part is put right below, when it is known which piece a finding starts in.
     let anywhere = part(Side::Request, Place::Url);
     let mut split: Vec<Split<T>> = Vec::new();
     let mut alone = Vec::new();
     for mut finding in scan(scanner, &text, anywhere, carrier)? {
-        let Some(ranges) = ranges_in(&lines, &finding.span) else {
+        let Some(ranges) = ranges_in((&lines, &starts), &finding.span) else {
             continue;
         };
         let Some((first, range)) = ranges.first() else {
@@ -449,22 +450,37 @@ fn joined_lines<'a, T: Clone>(pieces: &[Piece<'a, T>]) -> Vec<Piece<'a, T>> {
     lines
 }
 
-/// Which bytes of which pieces a span of their join covers; `None` if it leaves its line.
+/// Where each piece starts in the text of all.
+fn starts_of<T>(lines: &[Piece<'_, T>]) -> Vec<usize> {
+    let next = |offset: &mut usize, piece: &Piece<'_, T>| {
+        let start = *offset;
+        *offset += piece.1.len();
+        Some(start)
+    };
+    lines.iter().scan(0, next).collect()
+}
+
+/// Which bytes of which pieces a span of their join covers; `None` if it leaves its line. Looked up, not
+/// searched: thousands of findings in thousands of pieces are a request anybody can send.
 fn ranges_in<T: Clone>(
-    lines: &[Piece<'_, T>],
+    (lines, starts): (&[Piece<'_, T>], &[usize]),
     span: &Range<u64>,
 ) -> Option<Vec<(Origin<T>, Range<usize>)>> {
     let bound = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
     let (start, end) = (bound(span.start), bound(span.end));
-    let mut offset = 0;
+    let first = starts
+        .partition_point(|begin| *begin <= start)
+        .saturating_sub(1);
     let mut ranges = Vec::new();
-    for (origin, bytes) in lines {
-        let from = start.saturating_sub(offset).min(bytes.len());
-        let to = end.saturating_sub(offset).min(bytes.len());
+    for ((origin, bytes), offset) in lines.iter().zip(starts).skip(first) {
+        if *offset >= end {
+            break;
+        }
+        let from = start.saturating_sub(*offset).min(bytes.len());
+        let to = end.saturating_sub(*offset).min(bytes.len());
         if from < to {
             ranges.push((origin.clone()?, from..to));
         }
-        offset += bytes.len();
     }
     Some(ranges)
 }
