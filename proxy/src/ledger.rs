@@ -4,6 +4,7 @@
 //! traffic. Noting hands over and returns at once; it is what the guards use.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use egret_audit::{Draft, Writer};
@@ -14,6 +15,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Ledger {
     writer: Arc<Writer>,
     patience: Duration,
+    /// A record was not acknowledged in time, and none has been since: the log hangs without an error.
+    hangs: Arc<AtomicBool>,
 }
 
 /// A record that nobody may rely on.
@@ -32,15 +35,18 @@ impl Ledger {
         Self {
             writer: Arc::new(writer),
             patience,
+            hangs: Arc::default(),
         }
     }
 
     /// Writes a record and waits until it is as durable as configured.
     pub(crate) async fn record(&self, draft: Draft) -> Result<(), Unrecorded> {
         let (written, acknowledged) = oneshot::channel();
+        let hangs = Arc::clone(&self.hangs);
         self.writer.append(
             draft,
             Box::new(move |result| {
+                hangs.store(false, Ordering::Release);
                 // The waiter may have lost patience; the record stays.
                 let _ = written.send(result.is_ok());
             }),
@@ -48,13 +54,23 @@ impl Ledger {
         match tokio::time::timeout(self.patience, acknowledged).await {
             Ok(Ok(true)) => Ok(()),
             Ok(_) => Err(Unrecorded::Refused),
-            Err(_) => Err(Unrecorded::Late),
+            Err(_) => {
+                self.hangs.store(true, Ordering::Release);
+                Err(Unrecorded::Late)
+            }
         }
     }
 
     /// Whether the log can be written, as far as is known.
     pub(crate) fn is_available(&self) -> bool {
-        self.writer.is_available()
+        self.writer.is_available() && !self.hangs.load(Ordering::Acquire)
+    }
+
+    /// Completes when the log cannot be written.
+    pub(crate) async fn outage(&self) {
+        while self.is_available() {
+            tokio::time::sleep(OUTAGE_CHECK).await;
+        }
     }
 
     /// Hands a record over without waiting.
@@ -80,3 +96,6 @@ impl Ledger {
         }
     }
 }
+
+/// What flows uninspected looks this often whether it still may: shorter than any outage lasts.
+const OUTAGE_CHECK: Duration = Duration::from_millis(100);

@@ -81,7 +81,16 @@ pub(crate) async fn relay<S>(
     let Some(exchange) = open(flow, known).await else {
         return;
     };
-    match copy_bidirectional(&mut stream, &mut socket).await {
+    let copied = tokio::select! {
+        copied = copy_bidirectional(&mut stream, &mut socket) => copied,
+        () = flow.shared.ledger.outage() => {
+            exchange.fail(Trouble::AuditUnavailable);
+            let reason = "cut: the audit log could not be written";
+            let failure = Failure { fault: Fault::Egret, reason };
+            return exchange.outcome(|outcome| outcome.failure = Some(failure));
+        }
+    };
+    match copied {
         Ok((sent, received)) => exchange.outcome(|outcome| {
             outcome.bytes_sent = sent;
             outcome.bytes_received = received;
