@@ -59,7 +59,7 @@ impl Policy {
     }
 
     /// What the policy wants done with a finding, under a rule (`None`: the default), on the way
-    /// to or from a host.
+    /// to or from a host that TLS proves to be itself (`None`: nobody knows who answers).
     ///
     /// An exception by signature comes first. A credential at home (in its provider's own place,
     /// on the way to its provider) is allowed. Then the class decides. What cannot be overwritten
@@ -180,10 +180,12 @@ impl Policy {
 
     fn dispositions(&self, deciders: &Deciders<'_>, facts: &Facts<'_>) -> Vec<Disposition> {
         let tables = deciders.tables(self);
+        // In the clear anybody on the way may answer to the name: nobody is at home there.
+        let proven = facts.host.filter(|_| facts.tls);
         let on_the_way = |finding: &Finding| {
             let each = tables
                 .iter()
-                .map(|table| disposition(table, &finding.signature, &finding.part, facts.host));
+                .map(|table| disposition(table, &finding.signature, &finding.part, proven));
             // While several rules could decide, the mildest answer stands: the others may yet turn
             // out not to apply.
             each.min_by_key(|disposition| disposition.action)

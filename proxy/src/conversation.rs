@@ -12,11 +12,10 @@ use hyper::body::Incoming;
 use crate::entropy;
 use crate::forward::{self, Refused, permitted};
 use crate::gate::Refusal;
-use crate::judge::Known;
 use crate::line::Line;
 use crate::open::{OpenExchange, OpenFlow};
 use crate::pool::Key;
-use crate::reach;
+use crate::reach::{self, Located};
 use crate::read::{self, Bound, Objection};
 use crate::reply::Reply;
 use crate::transparent;
@@ -57,7 +56,11 @@ impl Conversation {
         }
         let exchange = OpenExchange::new(&self.flow, identify()?, known);
         let forwarded = match objection {
-            Some(objection) => Err(objected(&exchange, objection)),
+            Some(objection) => {
+                // Its record shows the target: what must not stand in a record has to be known.
+                forward::scan_head(&exchange, &parts);
+                Err(objected(&exchange, objection))
+            }
             None => Box::pin(forward::forward(&self, &exchange, parts, body)).await,
         };
         match forwarded {
@@ -66,32 +69,36 @@ impl Conversation {
         }
     }
 
-    /// The line for a judged request: the connection's own, one from the pool, or a new one.
-    pub(crate) async fn line(&self, exchange: &OpenExchange) -> Result<Arc<Line>, Refused> {
-        match &self.road {
-            Road::Own { line, .. } => {
-                let open = lock(line).clone().filter(|line| !line.is_closed());
-                match open {
-                    Some(line) => Ok(line),
-                    None => self.fresh_line(exchange).await,
-                }
-            }
-            Road::Pooled => self.pooled_line(exchange).await,
+    /// Where a request may be sent, by the one resolution, so that one rule decides all that follows. `None`: the
+    /// address is known already.
+    pub(crate) async fn locate(&self, exchange: &OpenExchange) -> Result<Option<Located>, Refused> {
+        let mut known = exchange.with_known(|known| known.clone());
+        if known.address.is_some() {
+            return Ok(None);
         }
+        let located = reach::locate(&self.flow, &mut known).await;
+        exchange.reached(&known);
+        match located {
+            Some(located) => Ok(Some(located)),
+            None => Err(self.unreached(exchange)),
+        }
+    }
+
+    /// The line for a judged request: the connection's own, one from the pool, or a new one.
+    pub(crate) async fn line(
+        &self,
+        exchange: &OpenExchange,
+        located: Option<Located>,
+    ) -> Result<Arc<Line>, Refused> {
+        if let Some(line) = self.open_line(exchange) {
+            return Ok(line);
+        }
+        self.dial(exchange, located).await
     }
 
     /// A newly dialled line, in the version the client was promised.
     pub(crate) async fn fresh_line(&self, exchange: &OpenExchange) -> Result<Arc<Line>, Refused> {
-        let mut known = exchange.with_known(|known| known.clone());
-        let dialled = self.dial(&mut known).await;
-        exchange.with_known(|shared| {
-            shared.address = known.address;
-            shared.trouble = known.trouble;
-        });
-        match dialled {
-            Some(line) => Ok(self.adopt(line)),
-            None => Err(self.unreached(exchange)),
-        }
+        self.dial(exchange, None).await
     }
 
     /// After the answer's head: where the line goes once the answer is over.
@@ -103,13 +110,37 @@ impl Conversation {
         }
     }
 
-    async fn dial(&self, known: &mut Known) -> Option<Line> {
+    /// A line that is there already.
+    fn open_line(&self, exchange: &OpenExchange) -> Option<Arc<Line>> {
+        match &self.road {
+            Road::Own { line, .. } => lock(line).clone().filter(|line| !line.is_closed()),
+            Road::Pooled => self.flow.shared.pool.take(&self.key(exchange)?),
+        }
+    }
+
+    async fn dial(
+        &self,
+        exchange: &OpenExchange,
+        located: Option<Located>,
+    ) -> Result<Arc<Line>, Refused> {
         let offer = match &self.road {
             Road::Own { offer, .. } => *offer,
             Road::Pooled => Offer::Unstated,
         };
-        let located = reach::locate(&self.flow, known).await?;
-        reach::dial(&self.flow, known, &located, offer).await
+        let mut known = exchange.with_known(|known| known.clone());
+        let located = match located {
+            Some(located) => Some(located),
+            None => reach::locate(&self.flow, &mut known).await,
+        };
+        let dialled = match located {
+            Some(located) => reach::dial(&self.flow, &mut known, &located, offer).await,
+            None => None,
+        };
+        exchange.reached(&known);
+        match dialled {
+            Some(line) => Ok(self.adopt(line)),
+            None => Err(self.unreached(exchange)),
+        }
     }
 
     fn adopt(&self, line: Line) -> Arc<Line> {
@@ -118,32 +149,6 @@ impl Conversation {
             *lock(own) = Some(Arc::clone(&line));
         }
         line
-    }
-
-    async fn pooled_line(&self, exchange: &OpenExchange) -> Result<Arc<Line>, Refused> {
-        let mut known = exchange.with_known(|known| known.clone());
-        let located = reach::locate(&self.flow, &mut known).await;
-        exchange.with_known(|shared| {
-            shared.address = known.address;
-            shared.trouble = known.trouble;
-        });
-        let Some(located) = located else {
-            return Err(self.unreached(exchange));
-        };
-        if let Some(line) = self
-            .key(exchange)
-            .and_then(|key| self.flow.shared.pool.take(&key))
-        {
-            return Ok(line);
-        }
-        let dialled = reach::dial(&self.flow, &mut known, &located, Offer::Unstated).await;
-        exchange.with_known(|shared| {
-            shared.address = known.address;
-            shared.trouble = known.trouble;
-        });
-        dialled
-            .map(Arc::new)
-            .ok_or_else(|| self.unreached(exchange))
     }
 
     fn key(&self, exchange: &OpenExchange) -> Option<Key> {

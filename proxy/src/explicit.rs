@@ -80,11 +80,15 @@ impl Front {
             Ok(target) => target,
             Err(objection) => return self.object(&request, objection).await,
         };
-        let known = Known {
+        let mut known = Known {
             host: Some(host),
             port,
             ..Known::default()
         };
+        if let Some(stated) = request.uri().authority() {
+            let flow = &self.conversation.flow;
+            flow.scan_stated_name(&mut known, stated.as_str());
+        }
         self.conversation.flow.expect(&known, None);
         let upgrade = hyper::upgrade::on(request);
         *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some((upgrade, known));

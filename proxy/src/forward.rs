@@ -1,7 +1,7 @@
 //! Stop 7: one request to its upstream and the answer back, each through a scan.
 //!
-//! The order is the promise: the verdict on the head, then on the body as far as it is held, then a
-//! line, then the record, and only then the first byte. The answer is judged the same way before its
+//! The order is the promise: the verdict on the head and on the address, so that one rule decides, then
+//! on the body as far as it is held, then a line, then the record, and only then the first byte. The answer is judged the same way before its
 //! head goes to the client.
 
 use std::borrow::Cow;
@@ -38,14 +38,16 @@ pub(crate) async fn forward(
     mut head: request::Parts,
     body: Incoming,
 ) -> Result<Reply, Refused> {
-    let verdict = permitted(scan_head(exchange, &head))?;
+    permitted(scan_head(exchange, &head))?;
+    let located = conversation.locate(exchange).await?;
+    let verdict = permitted(exchange.judge())?;
     let terms = Terms::new(exchange, &verdict);
     let asked = Asked {
         method: head.method.clone(),
         version: head.version,
     };
     let outbound = inspect_request(exchange, &terms, &mut head, body).await?;
-    let line = conversation.line(exchange).await?;
+    let line = conversation.line(exchange, located).await?;
     record(exchange).await?;
     let request = compose(&terms, head, outbound, line.speaks());
     let (line, response) = send(conversation, exchange, line, request).await?;
@@ -86,7 +88,8 @@ async fn record(exchange: &OpenExchange) -> Result<(), Refused> {
     }
 }
 
-fn scan_head(exchange: &OpenExchange, head: &request::Parts) -> Verdict {
+/// Judges what stands in the head of a request.
+pub(crate) fn scan_head(exchange: &OpenExchange, head: &request::Parts) -> Verdict {
     match heads::scan_request(&exchange.flow.snapshot.scanner, head) {
         Ok(findings) => exchange.found(&findings),
         Err(_) => exchange.fail(Trouble::Limit),

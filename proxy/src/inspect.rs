@@ -36,7 +36,7 @@ impl Terms {
         Self {
             snapshot: Arc::clone(&exchange.flow.snapshot),
             rule: verdict.rule.clone(),
-            host: exchange.with_known(|known| known.host.clone()),
+            host: exchange.with_known(|known| known.proven_host().cloned()),
         }
     }
 

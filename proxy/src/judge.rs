@@ -4,6 +4,7 @@
 //! forgotten, the first trouble stays, findings are appended. That is why a verdict only gets stricter.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use egret_policies::{
     Action, Code, Facts, Flow, Host, Policy, RequestHead, Trouble, Verdict, VerdictAction,
@@ -62,6 +63,24 @@ impl Known {
         Self { port, ..self }
     }
 
+    /// The host, where TLS proves that it is the one that answers.
+    pub(crate) fn proven_host(&self) -> Option<&Host> {
+        self.host.as_ref().filter(|_| self.tls)
+    }
+
+    /// Adds findings, in bounded memory: the policy asks a finding for its signature and part, so beyond
+    /// [`FINDINGS_KEPT`] one of each kind leads to the same verdict as all of them.
+    pub(crate) fn note(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            let same_kind = |kept: &Finding| {
+                Arc::ptr_eq(&kept.signature, &finding.signature) && kept.part == finding.part
+            };
+            if self.findings.len() < FINDINGS_KEPT || !self.findings.iter().rev().any(same_kind) {
+                self.findings.push(finding.clone());
+            }
+        }
+    }
+
     /// Notes what went wrong; what went wrong first stays.
     pub(crate) fn fail(&mut self, trouble: Trouble) {
         self.trouble.get_or_insert(trouble);
@@ -92,5 +111,43 @@ fn code_of(finding: &Finding) -> Code {
         (Side::Request, _) => Code::SecretInRequest,
         (Side::Response, Class::Pii) => Code::PiiInResponse,
         (Side::Response, _) => Code::SecretInResponse,
+    }
+}
+
+/// Findings of one exchange that are remembered one by one. A record lists fewer.
+const FINDINGS_KEPT: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use egret_scanners::{
+        Carrier, Catalog, FingerprintKey, KnownSecrets, MaskSet, Part, Scanner, SessionOptions,
+        Side,
+    };
+
+    use super::{FINDINGS_KEPT, Known};
+
+    #[test]
+    fn a_flood_of_findings_is_remembered_in_bounds_and_a_new_kind_always() {
+        let key = FingerprintKey::new([7; 32]);
+        let scanner = Scanner::new(Catalog::builtin(), KnownSecrets::none(), key).unwrap();
+        let scanner = Arc::new(scanner);
+        let found = |side, text: &str| {
+            let options = SessionOptions {
+                part: Part::body(side),
+                carrier: Carrier::Text,
+                mask: Arc::new(MaskSet::none()),
+            };
+            scanner.scan(text.as_bytes(), options).unwrap().findings
+        };
+        let flood = found(Side::Request, &"ann.lee@lakeside-clinic.org\n".repeat(100));
+        assert!(flood.len() >= 100, "{}", flood.len());
+        let mut known = Known::default();
+        (0..100).for_each(|_| known.note(&flood));
+        assert_eq!(known.findings.len(), FINDINGS_KEPT);
+        known.note(&found(Side::Response, "ann.lee@lakeside-clinic.org\n"));
+        known.note(&found(Side::Request, "card 4111 1111 1111 1111\n"));
+        assert_eq!(known.findings.len(), FINDINGS_KEPT + 2);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use egret_audit::{Draft, Event, Failure, Judged, Outcome};
-use egret_policies::{ExchangeId, Flow, Trouble, Verdict};
+use egret_policies::{ExchangeId, Flow, Host, Trouble, Verdict};
 use egret_scanners::{Carrier, Finding, MaskSet, Part, Place, SessionOptions, Side};
 use tokio::time::Instant;
 
@@ -92,7 +92,13 @@ impl OpenFlow {
 
     /// A name can carry a secret in its labels, and resolving it would send it out: scanned before.
     pub(crate) fn scan_name(&self, known: &mut Known) {
-        let Some(host) = &known.host else { return };
+        if let Some(host) = known.host.as_ref().map(Host::to_string) {
+            self.scan_stated_name(known, &host);
+        }
+    }
+
+    /// The same for a name as the client wrote it: normalised, a token has lost its upper case.
+    pub(crate) fn scan_stated_name(&self, known: &mut Known, stated: &str) {
         let part = Part {
             side: Side::Request,
             place: Place::Name,
@@ -106,11 +112,7 @@ impl OpenFlow {
             carrier: Carrier::Text,
             mask,
         };
-        match self
-            .snapshot
-            .scanner
-            .scan(host.to_string().as_bytes(), options)
-        {
+        match self.snapshot.scanner.scan(stated.as_bytes(), options) {
             Ok(scanned) => known.findings.extend(scanned.findings),
             Err(_) => known.fail(Trouble::Limit),
         }
@@ -159,11 +161,7 @@ impl OpenExchange {
     /// Opens the books of a request. Until it is decided, the record due is that it broke off.
     pub(crate) fn new(flow: &Arc<OpenFlow>, id: ExchangeId, known: Known) -> Arc<Self> {
         flow.accounted();
-        let broken = Known {
-            trouble: Some(Trouble::BadRequest),
-            ..known.clone()
-        };
-        let draft = flow.draft(Event::Decision, Some(id), &broken, &flow.judge(&broken));
+        let draft = broken_off(flow, id, &known);
         let outcome = Outcome::default();
         Arc::new(Self {
             id,
@@ -184,6 +182,14 @@ impl OpenExchange {
         change(&mut lock(&self.books).known)
     }
 
+    /// Takes over what looking for the upstream has shown.
+    pub(crate) fn reached(&self, seen: &Known) {
+        self.with_known(|known| {
+            known.address = seen.address;
+            known.trouble = seen.trouble;
+        });
+    }
+
     /// The verdict on what is known now.
     pub(crate) fn judge(&self) -> Verdict {
         self.flow.judge(&lock(&self.books).known)
@@ -191,7 +197,7 @@ impl OpenExchange {
 
     /// Adds findings and judges again; the closing record follows.
     pub(crate) fn found(&self, findings: &[Finding]) -> Verdict {
-        self.learn(|known| known.findings.extend_from_slice(findings))
+        self.learn(|known| known.note(findings))
     }
 
     /// Notes trouble and judges again; the closing record follows.
@@ -209,18 +215,20 @@ impl OpenExchange {
         let draft = {
             let mut books = lock(&self.books);
             books.draft = self.draft(&books.known, verdict);
+            books.recorded = books.draft.findings.len();
+            // Before the record is handed over: who is cancelled while waiting must not decide again.
+            books.stage = match verdict.refuses() {
+                true => Stage::Refused,
+                false => Stage::Forwarded,
+            };
             books.draft.clone()
         };
-        let ledger = &self.flow.shared.ledger;
-        let listed = draft.findings.len();
-        let recorded = ledger.record(draft).await;
-        let mut books = lock(&self.books);
-        books.recorded = listed;
+        let recorded = self.flow.shared.ledger.record(draft).await;
         match recorded {
-            Ok(()) if verdict.refuses() => books.stage = Stage::Refused,
+            Ok(()) => {}
             // A late record may say that this was forwarded: how it ended is due all the same.
-            Ok(()) | Err(Unrecorded::Late) => books.stage = Stage::Forwarded,
-            Err(Unrecorded::Refused) => {}
+            Err(Unrecorded::Late) => lock(&self.books).stage = Stage::Forwarded,
+            Err(Unrecorded::Refused) => lock(&self.books).stage = Stage::Undecided,
         }
         match recorded {
             Ok(()) => self.flow.shared.metrics.decided(verdict),
@@ -238,7 +246,10 @@ impl OpenExchange {
         let mut books = lock(&self.books);
         change(&mut books.known);
         let verdict = self.flow.judge(&books.known);
-        books.draft = self.draft(&books.known, &verdict);
+        books.draft = match books.stage {
+            Stage::Undecided => broken_off(&self.flow, self.id, &books.known),
+            Stage::Refused | Stage::Forwarded => self.draft(&books.known, &verdict),
+        };
         verdict
     }
 
@@ -246,6 +257,13 @@ impl OpenExchange {
         self.flow
             .draft(Event::Decision, Some(self.id), known, verdict)
     }
+}
+
+/// The record of a request that ends before it is decided: nothing of it was let through.
+fn broken_off(flow: &OpenFlow, id: ExchangeId, known: &Known) -> Draft {
+    let mut broken = known.clone();
+    broken.fail(Trouble::BadRequest);
+    flow.draft(Event::Decision, Some(id), &broken, &flow.judge(&broken))
 }
 
 /// A poisoned lock only means that some holder panicked; the books must still be closed.

@@ -19,14 +19,21 @@ pub(crate) struct Located {
     addresses: Vec<SocketAddr>,
 }
 
-/// Resolves what `known` names and keeps the addresses the policy lets be dialled. `None`: `known` now
-/// holds the reason.
+/// Resolves what `known` names and keeps the addresses the policy lets be dialled, all by one rule: what was
+/// judged and masked by one must not be sent under another. `None`: `known` now holds the reason.
 pub(crate) async fn locate(flow: &OpenFlow, known: &mut Known) -> Option<Located> {
     let mut addresses = candidates(flow, known).await?;
     let policy = &flow.snapshot.policy;
     let first = addresses.first().map(|address| address.ip());
-    addresses.retain(|address| !known.judge_at(address.ip(), &flow.flow, policy).refuses());
-    known.address = addresses.first().map(|address| address.ip()).or(first);
+    let judged = |address: &SocketAddr| known.judge_at(address.ip(), &flow.flow, policy);
+    addresses.retain(|address| !judged(address).refuses());
+    let rule = match known.address {
+        Some(_) => known.judge(&flow.flow, policy).rule,
+        None => addresses.first().and_then(|address| judged(address).rule),
+    };
+    addresses.retain(|address| judged(address).rule == rule);
+    let dialled = addresses.first().map(|address| address.ip());
+    known.address = dialled.or(known.address).or(first);
     (!addresses.is_empty()).then_some(Located { addresses })
 }
 

@@ -45,6 +45,9 @@ pub(crate) fn head(bound: &Bound, parts: &Parts, flow: &OpenFlow) -> (Known, Opt
     let objection = form(parts, flow.shared.limits.header_bytes)
         .and(named)
         .err();
+    if let Some(stated) = parts.uri.authority() {
+        flow.scan_stated_name(&mut known, stated.as_str());
+    }
     flow.scan_name(&mut known);
     if let Some(objection) = &objection {
         known.fail(objection.trouble);
