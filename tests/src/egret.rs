@@ -80,7 +80,14 @@ pub struct Egret {
 impl Egret {
     /// Starts `egret run` with the `egret.yaml` in `directory` and waits until it is ready.
     pub fn start(directory: &Path) -> Self {
-        let process = Process::start("egret run", &mut Self::command(directory));
+        Self::start_with(directory, &[])
+    }
+
+    /// The same with variables set.
+    pub fn start_with(directory: &Path, environment: &[(String, String)]) -> Self {
+        let mut command = Self::command(directory);
+        let variables = environment.iter().map(|(name, value)| (name, value));
+        let process = Process::start("egret run", command.envs(variables));
         let line = process.line_with("egret ready");
         let port = |name: &str| {
             let (_, rest) = line

@@ -92,7 +92,7 @@ impl World {
             fill(&setup.policy, &origin),
         )
         .unwrap();
-        let egret = Some(Egret::start(directory.path()));
+        let egret = Some(Egret::start_with(directory.path(), &setup.environment));
         Self {
             origin,
             egret,
