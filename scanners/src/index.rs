@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_syntax::hir::{Hir, HirKind};
 
 use crate::catalog::class_bytes;
@@ -36,6 +37,10 @@ pub(crate) struct Index {
     /// First bytes of anchors that are neither letters nor digits.
     pub(crate) odd_first: ByteSet,
     matrix: Vec<Bank>,
+    /// The rows that need a word of their context before them.
+    after_words: Vec<Bank>,
+    /// Those words.
+    words: Option<AhoCorasick>,
     /// By signature: what is known of a regex besides the regex.
     pub(crate) forms: Vec<Option<Form>>,
     pub(crate) email: Vec<u32>,
@@ -136,6 +141,8 @@ impl Index {
             first: ByteSet::EMPTY,
             odd_first: ByteSet::EMPTY,
             matrix: Vec::new(),
+            after_words: Vec::new(),
+            words: None,
             email: Vec::new(),
             user_info: Vec::new(),
             sets: [AsciiSet::new(ByteSet::ALNUM); 3],
@@ -185,6 +192,7 @@ impl Index {
                 index.add_anchor(entry, bytes, after.unwrap_or_default(), signature)?;
             }
         }
+        index.words = words_of(signatures)?;
         let special = index.odd_first.with(b"@:");
         index.sets = [ByteSet::ALNUM, ByteSet::EMPTY.with(b"\\"), special].map(AsciiSet::new);
         Ok(index)
@@ -259,14 +267,23 @@ impl Index {
                 "it starts with nothing that can be looked for",
             ));
         }
-        if self.matrix.last().is_none_or(|bank| bank.rows.len() == 64) {
+        let needs_word = signature
+            .context
+            .as_ref()
+            .is_some_and(|context| !context.bare_only);
+        let matrix = if needs_word {
+            &mut self.after_words
+        } else {
+            &mut self.matrix
+        };
+        if matrix.last().is_none_or(|bank| bank.rows.len() == 64) {
             let columns = std::array::from_fn(|_| Box::new([0; 256]));
-            self.matrix.push(Bank {
+            matrix.push(Bank {
                 columns,
                 rows: Vec::new(),
             });
         }
-        if let Some(bank) = self.matrix.last_mut() {
+        if let Some(bank) = matrix.last_mut() {
             let bit = 1_u64 << bank.rows.len();
             bank.rows.push(number);
             for (place, column) in bank.columns.iter_mut().enumerate() {
@@ -335,6 +352,48 @@ impl Index {
             .iter()
             .flat_map(move |bank| bank.survivors(bytes))
     }
+
+    /// The rows that could start at the start of `bytes` if a word of their context stands before.
+    pub(crate) fn rows_after_words<'a>(
+        &'a self,
+        bytes: &'a [u8],
+    ) -> impl Iterator<Item = u32> + 'a {
+        self.after_words
+            .iter()
+            .flat_map(move |bank| bank.survivors(bytes))
+    }
+
+    /// Where the last of the words starts in `bytes`, if one stands there.
+    pub(crate) fn last_word(&self, bytes: &[u8]) -> Option<usize> {
+        let words = self.words.as_ref()?;
+        words
+            .find_overlapping_iter(bytes)
+            .map(|found| found.start())
+            .max()
+    }
+}
+
+/// The context words of the rows that need one.
+fn words_of(signatures: &[Arc<Signature>]) -> Result<Option<AhoCorasick>, CatalogError> {
+    let contexts = signatures
+        .iter()
+        .filter_map(|signature| signature.context.as_ref());
+    let mut words: Vec<&str> = contexts
+        .flat_map(|context| context.keywords.iter().map(AsRef::as_ref))
+        .collect();
+    words.sort_unstable();
+    words.dedup();
+    if words.is_empty() {
+        return Ok(None);
+    }
+    let built = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .build(&words);
+    built.map(Some).map_err(|error| CatalogError::Row {
+        id: "context words".to_owned(),
+        problem: error.to_string(),
+    })
 }
 
 impl Bank {

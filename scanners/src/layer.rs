@@ -1,7 +1,6 @@
 //! One text and everything that is looked for in it: its own search, and its decoded views, which
 //! are layers again.
 
-use crate::ByteSet;
 use crate::ScanError;
 use crate::base64::Base64;
 use crate::confirm::Swallow;
@@ -19,31 +18,31 @@ const DEPTH_MAX: u8 = 3;
 /// The encodings that replace single characters.
 const ENCODINGS: [Encoding; 7] = [
     Encoding {
-        announces: ByteSet::EMPTY.with(b"\\"),
+        announces: Announce::Byte(b'\\'),
         unit: units::escape,
     },
     Encoding {
-        announces: ByteSet::EMPTY.with(b"%"),
+        announces: Announce::Byte(b'%'),
         unit: units::percent,
     },
     Encoding {
-        announces: ByteSet::EMPTY.with(b"&"),
+        announces: Announce::Byte(b'&'),
         unit: units::reference,
     },
     Encoding {
-        announces: ByteSet::EMPTY.with(b"="),
+        announces: Announce::Byte(b'='),
         unit: units::quoted_printable,
     },
     Encoding {
-        announces: ByteSet::EMPTY.with(b"\0"),
+        announces: Announce::Byte(b'\0'),
         unit: units::wide,
     },
     Encoding {
-        announces: ByteSet::EMPTY.with(b"+"),
+        announces: Announce::Byte(b'+'),
         unit: units::utf7,
     },
     Encoding {
-        announces: ByteSet::EMPTY.range(0xC2, 0xF0),
+        announces: Announce::NotAscii,
         unit: fold,
     },
 ];
@@ -138,10 +137,16 @@ impl Watch {
     }
 }
 
+/// The bytes an encoded character can start with.
+enum Announce {
+    Byte(u8),
+    /// The first byte of a character of two to four bytes (UTF-8).
+    NotAscii,
+}
+
 /// An encoding that replaces single characters.
 struct Encoding {
-    /// The bytes an encoded character can start with.
-    announces: ByteSet,
+    announces: Announce,
     unit: UnitFn,
 }
 
@@ -154,12 +159,17 @@ enum Trigger {
 }
 
 impl Encoding {
+    /// The first byte that can start an encoded character.
+    fn announced(&self, bytes: &[u8]) -> Option<usize> {
+        match self.announces {
+            Announce::Byte(byte) => memchr::memchr(byte, bytes),
+            Announce::NotAscii if bytes.is_ascii() => None,
+            Announce::NotAscii => bytes.iter().position(|byte| (0xC2..=0xF0).contains(byte)),
+        }
+    }
+
     fn find(&self, text: &Text<'_>, mut from: u64) -> Trigger {
-        while let Some(offset) = text
-            .from(from)
-            .iter()
-            .position(|byte| self.announces.contains(*byte))
-        {
+        while let Some(offset) = self.announced(text.from(from)) {
             let position = from + offset as u64;
             match (self.unit)(text.from(position), text.ended) {
                 Unit::Encoded { opens: true, .. } => return Trigger::At(position),

@@ -146,7 +146,13 @@ impl RunKind {
             if there.get(..length) != separator.get(..length) {
                 continue;
             }
-            match there.get(separator.len()) {
+            let after = there.get(separator.len()..).unwrap_or_default();
+            if self == RunKind::HexPairs && after.len() < 3 && !ended {
+                return RunStep::Unknown;
+            }
+            match after.first() {
+                // A group of more than two digits is no part of the run.
+                Some(_) if self == RunKind::HexPairs && run_length(after, &ByteSet::HEX) != 2 => {}
                 Some(next) if self.contains(*next) => {
                     return RunStep::Read(u8::try_from(separator.len()).unwrap_or(1), None);
                 }

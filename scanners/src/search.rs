@@ -47,7 +47,15 @@ pub(crate) struct Search {
     live: Vec<Candidate>,
     swallows: Vec<Swallow>,
     known: NeedleSearch,
+    /// Up to where context words were looked for, and where the last one starts.
+    words_until: u64,
+    last_word: Option<u64>,
 }
+
+/// How far before a match a word of its context may stand.
+const WINDOW_MAX: u64 = 96;
+/// The longest such word.
+const WORD_MAX: u64 = 32;
 
 impl Search {
     /// A search that starts at this position of its text.
@@ -233,8 +241,31 @@ impl Search {
                 let candidate = Candidate::without_anchor(self.next, row);
                 self.try_start(scanner, text, candidate, found);
             }
+            let mut rows = scanner.index.rows_after_words(there).peekable();
+            if rows.peek().is_some() && self.is_after_word(scanner, text) {
+                for row in rows {
+                    let candidate = Candidate::without_anchor(self.next, row);
+                    self.try_start(scanner, text, candidate, found);
+                }
+            }
         }
         true
+    }
+
+    /// Whether any word of any context stands shortly before `next`. Which one, and whether it
+    /// stands there as it must, is asked when a candidate has come that far.
+    fn is_after_word(&mut self, scanner: &Scanner, text: &Text<'_>) -> bool {
+        let earliest = self.next.saturating_sub(WINDOW_MAX);
+        let from = self
+            .words_until
+            .saturating_sub(WORD_MAX)
+            .max(earliest)
+            .max(text.base);
+        if let Some(place) = scanner.index.last_word(text.slice(from, self.next)) {
+            self.last_word = Some(from + place as u64).max(self.last_word);
+        }
+        self.words_until = self.next;
+        self.last_word.is_some_and(|start| start >= earliest)
     }
 
     fn try_start(
