@@ -86,7 +86,8 @@ impl Base64 {
                     RunStart::At(start) => self.start_run(start),
                 }
             }
-            let length = run_length(text.from(self.from), &ALPHABET);
+            let there = text.from(self.from);
+            let length = run_length(there.get(..BLOCK).unwrap_or(there), &ALPHABET);
             if length > 0 {
                 self.screen(length, (scanner, text), (depth, harvest))?;
                 continue;

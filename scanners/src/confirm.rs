@@ -10,7 +10,7 @@ use crate::fingerprint::Fingerprinter;
 use crate::index::Form;
 use crate::scanner::Scanner;
 use crate::text::{Peek, Text, run_length};
-use crate::{ByteSet, Fingerprint, FingerprintKey, Pattern, Segment, Shape, Signature};
+use crate::{Anchor, ByteSet, Fingerprint, FingerprintKey, Pattern, Segment, Shape, Signature};
 
 /// A place where a signature could match, and how far it has got.
 #[derive(Clone, Debug)]
@@ -182,10 +182,13 @@ impl Candidate {
         signature: &Signature,
         (pattern, right): (&Pattern, &ByteSet),
     ) -> Step {
+        let window = text.slice(self.start, self.start + u64::from(self.taken));
+        if window.len() < pattern.minimum() || !shows_literal(signature, window) {
+            return Step::No;
+        }
         if !context_holds(signature, text, self.start, None) {
             return Step::No;
         }
-        let window = text.slice(self.start, self.start + u64::from(self.taken));
         let Some(length) = pattern.match_len(window) else {
             return Step::No;
         };
@@ -414,6 +417,26 @@ pub(crate) fn decide(signature: &Signature, text: &Text<'_>, start: u64, end: u6
         },
         Some(Verdict::Fails) => Step::No,
     }
+}
+
+/// Whether the literal that stands inside every match, if there is one, stands where it can.
+fn shows_literal(signature: &Signature, window: &[u8]) -> bool {
+    let Shape::Pattern {
+        anchor: Anchor::Inner {
+            literals,
+            least,
+            most,
+        },
+        ..
+    } = &signature.shape
+    else {
+        return true;
+    };
+    literals.iter().any(|literal| {
+        let last = (most + literal.len()).min(window.len());
+        let there = window.get(*least..last).unwrap_or_default();
+        memchr::memmem::find(there, literal).is_some()
+    })
 }
 
 /// Whether a word of the context stands before `start`, if the signature asks for one. Where only
