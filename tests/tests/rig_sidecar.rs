@@ -5,6 +5,7 @@
     reason = "a helper of a test fails as the test does"
 )]
 
+#[allow(dead_code, reason = "each file of stories uses its part of the rig")]
 mod rig;
 
 use egret_tests::wait_for;

@@ -162,7 +162,22 @@ impl Rig {
             .collect()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Starts what package managers and RPC clients talk to, `tests/python/services.py`, in the world.
+    pub(crate) fn start_services(&self) -> Process {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = tests.join(".venv/bin/python");
+        assert!(python.exists(), "run `make tools`");
+        fs::create_dir(self.path("services")).unwrap();
+        let mut run = self.places.inside("world");
+        run.arg(python).arg(tests.join("python/services.py"));
+        run.args(["world.pem", "world.key", "services"]);
+        let services = Process::start("the services", &mut run);
+        services.line_with("services ready");
+        services
+    }
+
+    /// A file in the folder of this rig.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -283,7 +298,7 @@ impl Places {
     }
 
     /// `ip netns exec` also shows the namespace its own `/etc/resolv.conf`.
-    fn inside(&self, place: &str) -> Command {
+    pub(crate) fn inside(&self, place: &str) -> Command {
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", &self.name(place)])
@@ -328,7 +343,8 @@ impl Drop for Rig {
     }
 }
 
-fn program() -> std::ffi::OsString {
+/// The `egret` under test.
+pub(crate) fn program() -> std::ffi::OsString {
     command().get_program().to_owned()
 }
 
