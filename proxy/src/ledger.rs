@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use egret_audit::{Draft, Writer};
+use egret_audit::{Draft, Failure, Fault, Writer};
 use tokio::sync::oneshot;
 
 /// The handle of the audit log.
@@ -96,6 +96,12 @@ impl Ledger {
         }
     }
 }
+
+/// What becomes of traffic under way when the log cannot be written.
+pub(crate) const OUTAGE: Failure = Failure {
+    fault: Fault::Egret,
+    reason: "cut: the audit log could not be written",
+};
 
 /// What flows uninspected looks this often whether it still may: shorter than any outage lasts.
 const OUTAGE_CHECK: Duration = Duration::from_millis(100);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use egret_audit::{Failure, Fault};
 use egret_policies::Trouble;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -16,6 +15,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 
 use crate::body::BodyError;
+use crate::ledger::OUTAGE;
 use crate::open::OpenExchange;
 
 /// A body under way.
@@ -53,13 +53,8 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for OnRecord<B> {
         let this = self.get_mut();
         if !this.exchange.flow.shared.ledger.is_available() {
             this.exchange.fail(Trouble::AuditUnavailable);
-            let reason = "cut: the audit log could not be written";
-            let failure = Failure {
-                fault: Fault::Egret,
-                reason,
-            };
             this.exchange
-                .outcome(|outcome| outcome.failure = Some(failure));
+                .outcome(|outcome| outcome.failure = Some(OUTAGE));
             return Poll::Ready(Some(Err(BodyError::Unrecorded)));
         }
         Pin::new(&mut this.body).poll_frame(context)

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::conversation::identify;
 use crate::detect::Detection;
 use crate::judge::Known;
+use crate::ledger::OUTAGE;
 use crate::open::{OpenExchange, OpenFlow};
 use crate::reach;
 use crate::serve;
@@ -85,9 +86,7 @@ pub(crate) async fn relay<S>(
         copied = copy_bidirectional(&mut stream, &mut socket) => copied,
         () = flow.shared.ledger.outage() => {
             exchange.fail(Trouble::AuditUnavailable);
-            let reason = "cut: the audit log could not be written";
-            let failure = Failure { fault: Fault::Egret, reason };
-            return exchange.outcome(|outcome| outcome.failure = Some(failure));
+            return exchange.outcome(|outcome| outcome.failure = Some(OUTAGE));
         }
     };
     match copied {
