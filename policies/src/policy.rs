@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use egret_scanners::{Class, Side, Signature};
+use egret_scanners::{Catalog, Class, Side, Signature};
 use sha2::{Digest, Sha256};
 
 use crate::address::Cidr;
 use crate::host::HostPattern;
+use crate::own::{KnownIds, Loaded, Surroundings};
 use crate::path::PathPattern;
 use crate::yaml::Document;
 use crate::{Action, Problem, read};
@@ -49,7 +50,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Parses and compiles a policy file.
+    /// Parses and compiles a policy file that stands alone: one that names a rule file is a
+    /// problem here; see [`Policy::load`].
     ///
     /// `catalog` is what the scanner knows: a `signatures:` exception for anything else is a
     /// problem. `generation` counts the loads of one process, from 1.
@@ -62,11 +64,30 @@ impl Policy {
         generation: u64,
         catalog: &[Arc<Signature>],
     ) -> Result<Self, Vec<Problem>> {
+        let beside = Surroundings {
+            catalog: Catalog::new(catalog.to_vec()),
+            known: KnownIds::Exactly(&[]),
+            read: &|_| Err("a policy that stands alone names no files".to_owned()),
+        };
+        Ok(Self::load(text, file_name, generation, beside)?.policy)
+    }
+
+    /// Parses and compiles a policy file with the signatures it defines and the rule files it
+    /// names. `generation` counts the loads of one process, from 1.
+    ///
+    /// # Errors
+    /// Every problem of the file, in its order, not just the first.
+    pub fn load(
+        text: &str,
+        file_name: &str,
+        generation: u64,
+        beside: Surroundings<'_>,
+    ) -> Result<Loaded, Vec<Problem>> {
         let document = Document::parse(text, file_name).map_err(|problem| vec![problem])?;
-        let mut policy = read::policy(&document, catalog)?;
-        policy.generation = generation;
-        policy.digest = hex(&Sha256::digest(text.as_bytes()));
-        Ok(policy)
+        let mut loaded = read::policy(&document, beside)?;
+        loaded.policy.generation = generation;
+        loaded.policy.digest = hex(&Sha256::digest(text.as_bytes()));
+        Ok(loaded)
     }
 
     /// The number of this load.

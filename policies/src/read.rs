@@ -5,12 +5,12 @@
 //! and finds the rest.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use egret_scanners::{Class, Side, Signature};
+use egret_scanners::{Class, Side};
 
 use crate::address::{Cidr, CidrError};
 use crate::host::{HostError, HostPattern};
+use crate::own::{self, Familiarity, Loaded, Surroundings};
 use crate::path::{PathPattern, PatternError};
 use crate::policy::{Mode, Policy, Rule, RuleAction, ScanTable};
 use crate::yaml::{Document, Fields, Node, Reporter, Value, list, suggestion};
@@ -19,12 +19,16 @@ use crate::{Action, Problem, reach};
 /// Reads a whole policy. Generation and digest are the caller's to fill in.
 pub(crate) fn policy(
     document: &Document<'_>,
-    catalog: &[Arc<Signature>],
-) -> Result<Policy, Vec<Problem>> {
+    mut beside: Surroundings<'_>,
+) -> Result<Loaded, Vec<Problem>> {
     let mut reporter = Reporter::new(document);
-    let policy = read_policy(&document.root, catalog, &mut reporter);
+    let policy = read_policy(&document.root, &mut beside, &mut reporter);
     match policy {
-        Some(policy) if reporter.is_clean() => Ok(policy),
+        Some(policy) if reporter.is_clean() => Ok(Loaded {
+            policy,
+            catalog: beside.catalog,
+            warnings: reporter.into_warnings(),
+        }),
         _ => Err(reporter.into_problems()),
     }
 }
@@ -42,7 +46,7 @@ pub(crate) struct ReadRule<'n> {
 
 fn read_policy(
     root: &Node,
-    catalog: &[Arc<Signature>],
+    beside: &mut Surroundings<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Policy> {
     if root.value == Value::Null {
@@ -65,12 +69,15 @@ fn read_policy(
         Some(node) => read_scan(node, &ScanTable::default(), reporter),
         None => ScanTable::default(),
     };
+    if let Some(node) = fields.value("signatures") {
+        own::read(node, beside, reporter);
+    }
     let read = fields.value("rules").map_or_else(Vec::new, |node| {
         read_rules(
             node,
             &Context {
                 scan: &scan,
-                catalog,
+                beside,
             },
             reporter,
         )
@@ -115,7 +122,7 @@ fn read_version(root: &Node, fields: &Fields<'_>, reporter: &mut Reporter<'_>) {
 #[derive(Clone, Copy)]
 struct Context<'c> {
     scan: &'c ScanTable,
-    catalog: &'c [Arc<Signature>],
+    beside: &'c Surroundings<'c>,
 }
 
 fn read_rules<'n>(
@@ -163,7 +170,7 @@ fn read_rule<'n>(
         None => context.scan.clone(),
     };
     if let Some(node) = fields.value("signatures") {
-        scan.exceptions = read_exceptions(node, context.catalog, reporter);
+        scan.exceptions = read_exceptions(node, context.beside, reporter);
     }
     check_combination(&fields, action, reporter);
     let is_broken = action.is_none()
@@ -311,7 +318,7 @@ fn read_scan(node: &Node, inherited: &ScanTable, reporter: &mut Reporter<'_>) ->
 
 fn read_exceptions(
     node: &Node,
-    catalog: &[Arc<Signature>],
+    beside: &Surroundings<'_>,
     reporter: &mut Reporter<'_>,
 ) -> BTreeMap<Box<str>, Action> {
     let help = "write `signatures: { email-address: allow }`; `egret signatures` lists the ids";
@@ -332,8 +339,14 @@ fn read_exceptions(
             reporter.wrong_type(key, "the id of a signature", help);
             continue;
         };
-        if !catalog.iter().any(|signature| &*signature.id == id) {
-            report_unknown_signature(key, id, catalog, reporter);
+        match beside.has(id) {
+            Familiarity::Known => {}
+            Familiarity::Unread => {
+                let message = format!("`{}` cannot be checked here", shown(id));
+                let help = "the known secrets were not read; `egret run` checks it at start";
+                reporter.warn(key, vec![message], help);
+            }
+            Familiarity::Unknown => report_unknown_signature(key, id, beside, reporter),
         }
         let Some(action) = word(value, &SCAN_ACTIONS, "a signature", reporter) else {
             continue;
@@ -349,11 +362,10 @@ fn read_exceptions(
 fn report_unknown_signature(
     key: &Node,
     id: &str,
-    catalog: &[Arc<Signature>],
+    beside: &Surroundings<'_>,
     reporter: &mut Reporter<'_>,
 ) {
-    let ids: Vec<&str> = catalog.iter().map(|signature| &*signature.id).collect();
-    let help = match suggestion(id, &ids) {
+    let help = match suggestion(id, &beside.ids()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`egret signatures` lists the ids".to_owned(),
     };
@@ -409,7 +421,11 @@ fn list_of<'n, T: PartialEq>(
     list
 }
 
-fn items<'n>(node: &'n Node, key: &str, reporter: &mut Reporter<'_>) -> Option<&'n [Node]> {
+pub(crate) fn items<'n>(
+    node: &'n Node,
+    key: &str,
+    reporter: &mut Reporter<'_>,
+) -> Option<&'n [Node]> {
     match &node.value {
         Value::List(items) if items.is_empty() => {
             let help = "an empty list would match nothing; remove the key, or fill the list";
@@ -426,7 +442,7 @@ fn items<'n>(node: &'n Node, key: &str, reporter: &mut Reporter<'_>) -> Option<&
 }
 
 /// Reads one of a few words.
-fn word<T: Copy>(
+pub(crate) fn word<T: Copy>(
     node: &Node,
     words: &[(&str, T)],
     what: &str,
@@ -572,7 +588,7 @@ fn read_path(node: &Node, reporter: &mut Reporter<'_>) -> Option<PathPattern> {
 }
 
 /// The operator's words, fit for a terminal.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
     if text.chars().nth(80).is_some() {
         shown.push_str("...");
@@ -584,7 +600,7 @@ fn shown(text: &str) -> String {
 const DEFAULT_NAME: &str = "default";
 const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
-const POLICY_KEYS: [&str; 5] = ["version", "mode", "default", "scan", "rules"];
+const POLICY_KEYS: [&str; 6] = ["version", "mode", "default", "scan", "signatures", "rules"];
 const RULE_KEYS: [&str; 9] = [
     "name",
     "hosts",

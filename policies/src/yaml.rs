@@ -183,6 +183,7 @@ impl From<serde_yaml::Location> for Place {
 pub struct Reporter<'d> {
     document: &'d Document<'d>,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
     unlisted: usize,
 }
 
@@ -192,6 +193,7 @@ impl<'d> Reporter<'d> {
         Self {
             document,
             problems: Vec::new(),
+            warnings: Vec::new(),
             unlisted: 0,
         }
     }
@@ -213,6 +215,33 @@ impl<'d> Reporter<'d> {
             format!("expected {expected}, found {}", node.value.kind()),
             help,
         );
+    }
+
+    /// Notes things that are not done as a node asks; they are no reason to refuse the file. All
+    /// are kept.
+    pub fn warn(&mut self, node: &Node, messages: Vec<String>, help: &str) {
+        if messages.is_empty() {
+            return;
+        }
+        // Finding the place is a walk over the file: once for all of them.
+        let blank = self.document.problem(node, "", help);
+        let warning = |message| Problem {
+            message,
+            ..blank.clone()
+        };
+        self.warnings.extend(messages.into_iter().map(warning));
+    }
+
+    /// How many problems there are.
+    pub fn count(&self) -> usize {
+        self.problems.len() + self.unlisted
+    }
+
+    /// Every warning, in the order of the file.
+    pub fn into_warnings(mut self) -> Vec<Problem> {
+        self.warnings
+            .sort_by_key(|warning| (warning.line, warning.column));
+        self.warnings
     }
 
     /// Whether nothing was reported.

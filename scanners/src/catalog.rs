@@ -15,7 +15,7 @@ mod pattern;
 mod row;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use thiserror::Error;
 
@@ -227,7 +227,10 @@ impl Catalog {
         reason = "embedded data, held by a test; no input reaches it"
     )]
     pub fn builtin() -> Catalog {
-        builtin::read().expect("the embedded signature files are valid")
+        // A constant of the program: read once, shared by every load.
+        static BUILTIN: LazyLock<Catalog> =
+            LazyLock::new(|| builtin::read().expect("the embedded signature files are valid"));
+        BUILTIN.clone()
     }
 
     /// A catalog of these signatures.

@@ -76,7 +76,7 @@ struct Rule {
 pub fn parse(file: &str, text: &str) -> Result<Gitleaks, CatalogError> {
     let raw: File = toml::from_str(text).map_err(|error| CatalogError::File {
         file: file.to_owned(),
-        message: error.to_string().trim_end().to_owned(),
+        message: with_place(&error, text),
     })?;
     let mut read = Gitleaks::default();
     for (name, section) in [
@@ -92,6 +92,23 @@ pub fn parse(file: &str, text: &str) -> Result<Gitleaks, CatalogError> {
         read.add(number, rule);
     }
     Ok(read)
+}
+
+/// `line:column: what`; the line itself is not repeated, it may hold anything.
+fn with_place(error: &toml::de::Error, text: &str) -> String {
+    let before = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    format!("{line}:{column}: {}", error.message())
 }
 
 impl Gitleaks {
@@ -320,9 +337,6 @@ mod tests {
         let error = parse("rules.toml", "[[rules]\nid = 1")
             .unwrap_err()
             .to_string();
-        assert!(
-            error.contains("`rules.toml`") && error.contains("line 1"),
-            "{error}"
-        );
+        assert!(error.contains("`rules.toml`: 1:"), "{error}");
     }
 }
