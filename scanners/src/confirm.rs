@@ -159,6 +159,12 @@ impl Candidate {
         (form, pattern, right): (&Form, &Pattern, &ByteSet),
     ) -> Step {
         let there = text.from(self.start);
+        if self.anchor == 0 && there.len() >= literal_reach(signature) {
+            if !shows_literal(signature, there) {
+                return Step::No;
+            }
+            self.anchor = 1;
+        }
         let room = there.get(..=pattern.maximum()).unwrap_or(there);
         for byte in room.get(self.taken as usize..).unwrap_or_default() {
             let allowed = form.leading.get(self.taken as usize);
@@ -435,8 +441,27 @@ fn shows_literal(signature: &Signature, window: &[u8]) -> bool {
     literals.iter().any(|literal| {
         let last = (most + literal.len()).min(window.len());
         let there = window.get(*least..last).unwrap_or_default();
-        memchr::memmem::find(there, literal).is_some()
+        there
+            .windows(literal.len().max(1))
+            .any(|bytes| bytes == literal.as_ref())
     })
+}
+
+/// So many bytes from the start tell whether the literal stands where it can.
+fn literal_reach(signature: &Signature) -> usize {
+    match &signature.shape {
+        Shape::Pattern {
+            anchor: Anchor::Inner { literals, most, .. },
+            ..
+        } => {
+            most + literals
+                .iter()
+                .map(|literal| literal.len())
+                .max()
+                .unwrap_or_default()
+        }
+        _ => 0,
+    }
 }
 
 /// Whether a word of the context stands before `start`, if the signature asks for one. Where only
