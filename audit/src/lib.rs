@@ -19,9 +19,11 @@ pub use chain::{GENESIS, Hash, Seq};
 pub use draft::{
     Destination, Draft, Event, Failure, Fault, FindingEntry, Judged, Outcome, Reason, Request,
 };
+pub use line::Reload;
 pub use log::{Durability, Log, OpenError};
 pub use tail::{
-    Record, RecordDestination, RecordFailure, RecordFinding, RecordGrant, RecordOutcome, RecordRequest, tail,
+    Record, RecordDestination, RecordFailure, RecordFinding, RecordGrant, RecordOutcome,
+    RecordReload, RecordRequest, tail,
 };
-pub use verify::{Break, BreakKind, Report, verify};
+pub use verify::{Break, BreakKind, Report, verify, verify_after};
 pub use writer::{Ack, AuditError, Clock, Writer};

@@ -26,14 +26,38 @@ pub(crate) enum Incident {
         /// How many records were refused; each was answered with an error, so none of their
         /// exchanges went on.
         refused: u64,
+        /// How many records of things that had happened already were kept; they follow this one.
+        kept: u64,
+        /// How many of these were too many to keep.
+        lost: u64,
         /// What the system said.
         reason: String,
     },
+    /// The file was moved away or removed, and this one was begun in its place.
+    Rotation {
+        /// Where the chain of the file before ended.
+        previous: Link,
+    },
+    /// The policy was asked to change.
+    Reload(Reload),
     /// The operator opened ways past the proxy, by name.
     Grant {
         /// Unix sockets that the caged command may reach.
         sockets: Vec<String>,
     },
+}
+
+/// What became of a policy that was to be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reload {
+    /// When.
+    pub time: SystemTime,
+    /// The generation in force from now on.
+    pub generation: u64,
+    /// The digest of the policy in force from now on.
+    pub digest: String,
+    /// Why the new one was not taken, as a word of ours; `None` if it was.
+    pub refused: Option<&'static str>,
 }
 
 /// Appends a draft's line to a buffer and moves the link on.
@@ -241,6 +265,10 @@ struct IncidentLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     gap: Option<GapLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    rotation: Option<RotationLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reload: Option<ReloadLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     grant: Option<GrantLine>,
     prev: String,
 }
@@ -260,7 +288,24 @@ struct RepairLine {
 struct GapLine {
     since: String,
     refused: u64,
+    kept: u64,
+    lost: u64,
     reason: String,
+}
+
+#[derive(Serialize)]
+struct RotationLine {
+    previous_seq: u64,
+    previous_hash: String,
+}
+
+#[derive(Serialize)]
+struct ReloadLine {
+    result: &'static str,
+    generation: u64,
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
 }
 
 impl IncidentLine {
@@ -272,13 +317,20 @@ impl IncidentLine {
             event: "",
             repair: None,
             gap: None,
+            rotation: None,
+            reload: None,
             grant: None,
             prev,
         };
-        match incident.clone() {
+        line.tell(incident.clone());
+        line
+    }
+
+    fn tell(&mut self, incident: Incident) {
+        match incident {
             Incident::Repair { discarded, hash } => {
-                line.event = "repair";
-                line.repair = Some(RepairLine {
+                self.event = "repair";
+                self.repair = Some(RepairLine {
                     discarded_bytes: discarded,
                     discarded_sha256: hash.to_string(),
                 });
@@ -286,21 +338,44 @@ impl IncidentLine {
             Incident::Gap {
                 since,
                 refused,
+                kept,
+                lost,
                 reason,
             } => {
-                line.event = "gap";
-                line.gap = Some(GapLine {
+                self.event = "gap";
+                self.gap = Some(GapLine {
                     since: rfc3339(since),
                     refused,
+                    kept,
+                    lost,
                     reason,
                 });
             }
+            Incident::Rotation { previous } => {
+                self.event = "rotation";
+                self.rotation = Some(RotationLine {
+                    previous_seq: previous.seq,
+                    previous_hash: previous.hash.to_string(),
+                });
+            }
+            Incident::Reload(reload) => {
+                self.event = "reload";
+                self.reload = Some(ReloadLine {
+                    result: if reload.refused.is_none() {
+                        "loaded"
+                    } else {
+                        "refused"
+                    },
+                    generation: reload.generation,
+                    digest: reload.digest,
+                    error: reload.refused,
+                });
+            }
             Incident::Grant { sockets } => {
-                line.event = "grant";
-                line.grant = Some(GrantLine { sockets });
+                self.event = "grant";
+                self.grant = Some(GrantLine { sockets });
             }
         }
-        line
     }
 }
 

@@ -2,12 +2,18 @@
 //!
 //! A batch of records is written with one `write_all` and is either in the file as a whole or cut
 //! off again before anything else is written. The lock is advisory (`flock`) and keeps a second
-//! proxy from writing into the same chain. The log does not rotate: stop the proxy, move the file
-//! away, start it again; the new file begins a new chain.
+//! proxy from writing into the same chain.
+//!
+//! The log does not rotate by itself. A file that was moved away is noticed before the next batch:
+//! a new one is begun under the path, and its first record names the hash with which the old one
+//! ended, so that a chain can be followed over files.
+//!
+//! Opening checks the last [`CHECKED`] bytes of the chain, so that a start takes no longer when the
+//! log grows; the whole is for `egret audit verify`.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -61,8 +67,8 @@ trait StreamSink: Write + Send + std::fmt::Debug {}
 impl<W: Write + Send + std::fmt::Debug> StreamSink for W {}
 
 impl Log {
-    /// Opens or creates the log at `path` (mode 0600; `-` is the standard output), verifies its
-    /// whole chain in constant memory, and cuts off a torn last line with a record that says so.
+    /// Opens or creates the log at `path` (mode 0600; `-` is the standard output), verifies the end
+    /// of its chain in constant memory, and replaces a torn last line by a record that says so.
     ///
     /// # Errors
     /// When it cannot be opened or locked, or when its chain is broken.
@@ -105,7 +111,16 @@ impl Log {
         durability: Durability,
         now: SystemTime,
     ) -> Result<Self, OpenError> {
-        let mut chain = Chain::new(BufReader::with_capacity(1 << 16, &file));
+        let length = file.metadata()?.len();
+        if length == 0 && durability == Durability::Synced {
+            sync_folder(&path)?;
+        }
+        file.seek(SeekFrom::Start(length.saturating_sub(CHECKED)))?;
+        let reader = BufReader::with_capacity(1 << 16, &file);
+        let mut chain = match length.checked_sub(CHECKED) {
+            None | Some(0) => Chain::new(reader),
+            Some(start) => Chain::from_middle(reader, start)?,
+        };
         let torn = loop {
             match chain.next_line() {
                 Ok(Some(())) => {}
@@ -142,20 +157,49 @@ impl Log {
         self.commit(&line, link)
     }
 
-    /// Cuts off a torn last line and says so in its place.
+    /// Puts a record that says so over a torn last line. Written first and cut after, so that
+    /// whoever is killed in between leaves the note, and at most a torn rest for the next start.
     fn repair(&mut self, discarded: u64, hash: Hash, now: SystemTime) -> io::Result<()> {
-        if let Sink::File { file, end, .. } = &self.sink {
-            file.set_len(*end)?;
-        }
+        let Sink::File { file, path, end } = &mut self.sink else {
+            return Ok(());
+        };
         let mut link = self.link;
         let mut line = Vec::new();
-        append_incident(
-            &mut line,
-            &mut link,
-            now,
-            &Incident::Repair { discarded, hash },
-        );
-        self.commit(&line, link)
+        let incident = Incident::Repair { discarded, hash };
+        append_incident(&mut line, &mut link, now, &incident);
+        // Not the handle that appends: that one writes at the end only.
+        let over = OpenOptions::new().write(true).open(path)?;
+        over.write_all_at(&line, *end)?;
+        *end += line.len() as u64;
+        file.set_len(*end)?;
+        if self.durability == Durability::Synced {
+            file.sync_data()?;
+        }
+        self.link = link;
+        Ok(())
+    }
+
+    /// Begins a new file if the one that is open is no longer the one under the path. A record in
+    /// the new one says where the old one ended.
+    pub(crate) fn follow(&mut self, now: SystemTime) -> io::Result<()> {
+        let Sink::File { file, path, .. } = &self.sink else {
+            return Ok(());
+        };
+        if !is_elsewhere(file, path)? {
+            return Ok(());
+        }
+        let previous = self.link;
+        let mut next = Self::open(&path.clone(), self.durability, now).map_err(io::Error::other)?;
+        let mut link = next.link;
+        let mut line = Vec::new();
+        append_incident(&mut line, &mut link, now, &Incident::Rotation { previous });
+        if let Err(error) = next.commit(&line, link) {
+            // The next attempt must find the old file in place of this one, and say the same.
+            let _ = next.cut();
+            return Err(error);
+        }
+        *self = next;
+        Ok(())
     }
 
     /// Where the next record must continue.
@@ -168,9 +212,6 @@ impl Log {
     pub(crate) fn commit(&mut self, lines: &[u8], link: Link) -> io::Result<()> {
         match &mut self.sink {
             Sink::File { file, end, .. } => {
-                if is_removed(file)? {
-                    return Err(io::ErrorKind::NotFound.into());
-                }
                 file.write_all(lines)?;
                 if self.durability == Durability::Synced {
                     file.sync_data()?;
@@ -186,21 +227,35 @@ impl Log {
         Ok(())
     }
 
-    /// Cuts off what a failed batch may have left behind. A file that was removed is opened anew
-    /// under its path: what is written into a file without a name is lost.
-    pub(crate) fn rewind(&mut self, now: SystemTime) -> io::Result<()> {
-        let Sink::File { file, path, end } = &self.sink else {
-            return Ok(());
-        };
-        if !is_removed(file)? {
-            return file.set_len(*end);
+    /// Cuts off what a failed batch may have left behind.
+    pub(crate) fn cut(&self) -> io::Result<()> {
+        match &self.sink {
+            Sink::File { file, end, .. } => file.set_len(*end),
+            Sink::Stream(_) => Ok(()),
         }
-        *self = Self::open(&path.clone(), self.durability, now).map_err(io::Error::other)?;
-        Ok(())
     }
 }
 
-/// Whether the file has no name any more.
-fn is_removed(file: &File) -> io::Result<bool> {
-    Ok(file.metadata()?.nlink() == 0)
+/// Whether `path` leads to another file than the open one, or to none.
+fn is_elsewhere(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        // A file without a name would take what is lost with it.
+        Ok(there) => {
+            Ok(open.nlink() == 0 || (there.dev(), there.ino()) != (open.dev(), open.ino()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
+
+/// Makes the name of a new file durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// How much of the end of a log is verified when it is opened, in bytes.
+const CHECKED: u64 = 64 << 20;

@@ -19,7 +19,7 @@ pub struct Record {
     pub seq: u64,
     /// When, RFC 3339.
     pub time: String,
-    /// `decision`, `outcome`, `flow`, `repair`, `gap` or `grant`.
+    /// `decision`, `outcome`, `flow`, `reload`, `repair`, `gap`, `rotation` or `grant`.
     pub event: String,
     /// The connection.
     pub flow: Option<String>,
@@ -50,6 +50,8 @@ pub struct Record {
     pub findings: Vec<RecordFinding>,
     /// How it ended.
     pub outcome: Option<RecordOutcome>,
+    /// What became of a policy that was to be loaded.
+    pub reload: Option<RecordReload>,
     /// What was opened past the proxy.
     pub grant: Option<RecordGrant>,
     /// The hash of the record before.
@@ -110,6 +112,19 @@ pub struct RecordOutcome {
     pub duration_ms: u64,
     /// What failed.
     pub failure: Option<RecordFailure>,
+}
+
+/// What became of a policy that was to be loaded, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordReload {
+    /// `loaded` or `refused`.
+    pub result: String,
+    /// The generation in force from then on.
+    pub generation: u64,
+    /// The digest of the policy in force from then on.
+    pub digest: String,
+    /// Why the new one was not taken.
+    pub error: Option<String>,
 }
 
 /// What was opened past the proxy, as read back.
@@ -193,6 +208,13 @@ impl fmt::Display for Record {
         for finding in &self.findings {
             let (id, part) = (shown(&finding.signature), shown(&finding.part));
             write!(f, " [{id} in {part}: {}]", shown(&finding.action))?;
+        }
+        if let Some(reload) = &self.reload {
+            let result = shown(&reload.result);
+            write!(f, " {result}, generation {} in force", reload.generation)?;
+            if let Some(error) = &reload.error {
+                write!(f, " ({})", shown(error))?;
+            }
         }
         if let Some(grant) = &self.grant {
             write!(f, " opened {}", shown(&grant.sockets.join(", ")))?;

@@ -66,6 +66,11 @@ pub enum BreakKind {
         /// What it is.
         found: u64,
     },
+    /// It begins a file that does not say that it continues the one before.
+    NotContinued {
+        /// The hash with which the file before ends.
+        expected: Hash,
+    },
 }
 
 impl fmt::Display for BreakKind {
@@ -94,6 +99,10 @@ impl fmt::Display for BreakKind {
             Self::Sequence { expected, found } => {
                 write!(f, "has number {found} where {expected} must stand")
             }
+            Self::NotContinued { expected } => write!(
+                f,
+                "does not say that this file continues the one that ends with {expected}"
+            ),
         }
     }
 }
@@ -105,12 +114,31 @@ impl fmt::Display for BreakKind {
 pub fn verify(reader: impl BufRead) -> Result<Report, Break> {
     let mut chain = Chain::new(reader);
     while chain.next_line()?.is_some() {}
-    let Link { seq, hash } = chain.link;
-    Ok(Report {
-        records: seq,
-        last: Seq(seq),
-        hash,
-    })
+    Ok(chain.report())
+}
+
+/// Checks a whole log that was begun when the file of `previous` was moved away.
+///
+/// # Errors
+/// The first break; also when its first record does not name the last of `previous`.
+pub fn verify_after(reader: impl BufRead, previous: &Report) -> Result<Report, Break> {
+    let mut chain = Chain::new(reader);
+    chain.next_line()?;
+    let named = chain.rotation();
+    let last = Link {
+        seq: previous.last.0,
+        hash: previous.hash,
+    };
+    if named != Some(last) {
+        return Err(Break {
+            line: 1,
+            kind: BreakKind::NotContinued {
+                expected: previous.hash,
+            },
+        });
+    }
+    while chain.next_line()?.is_some() {}
+    Ok(chain.report())
 }
 
 /// A chain being read.
@@ -119,6 +147,20 @@ pub(crate) struct Chain<R> {
     line: Vec<u8>,
     link: Link,
     offset: u64,
+    /// Whether the next line may say itself what it continues.
+    is_trusting: bool,
+}
+
+/// What the first record of a continued file says of the file before.
+#[derive(Deserialize)]
+struct Continuation {
+    rotation: Previous,
+}
+
+#[derive(Deserialize)]
+struct Previous {
+    previous_seq: u64,
+    previous_hash: String,
 }
 
 /// The members that tie a record to its place. Others are covered by the hash.
@@ -136,7 +178,45 @@ impl<R: BufRead> Chain<R> {
             line: Vec::new(),
             link: Link::START,
             offset: 0,
+            is_trusting: false,
         }
+    }
+
+    /// Begins at the first whole line after `offset`, where `reader` stands. What that line
+    /// continues is taken from itself.
+    pub(crate) fn from_middle(mut reader: R, offset: u64) -> Result<Self, Break> {
+        let mut skipped = Vec::new();
+        let limit = LINE_LIMIT as u64;
+        let read = reader.by_ref().take(limit).read_until(b'\n', &mut skipped);
+        let kind = match read {
+            Ok(_) if skipped.ends_with(b"\n") => {
+                return Ok(Self {
+                    offset: offset + skipped.len() as u64,
+                    is_trusting: true,
+                    ..Self::new(reader)
+                });
+            }
+            Ok(_) => BreakKind::TooLong,
+            Err(error) => BreakKind::Io(error),
+        };
+        Err(Break { line: 1, kind })
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            records: self.link.seq,
+            last: Seq(self.link.seq),
+            hash: self.link.hash,
+        }
+    }
+
+    /// What the last line read says of a file before.
+    fn rotation(&self) -> Option<Link> {
+        let Continuation { rotation } = serde_json::from_slice(&self.line).ok()?;
+        Some(Link {
+            seq: rotation.previous_seq,
+            hash: Hash::parse(rotation.previous_hash.as_bytes())?,
+        })
     }
 
     /// The last record that holds.
@@ -181,13 +261,16 @@ impl<R: BufRead> Chain<R> {
                 hash: Hash::of(&self.line),
             });
         };
-        self.link = check(line, self.link)?;
+        let before = (!self.is_trusting).then_some(self.link);
+        self.link = check(line, before)?;
+        self.is_trusting = false;
         self.offset += read;
         Ok(true)
     }
 }
 
-fn check(line: &[u8], before: Link) -> Result<Link, BreakKind> {
+/// `before` is what the line must continue; `None`: whatever it says.
+fn check(line: &[u8], before: Option<Link>) -> Result<Link, BreakKind> {
     let (stated, actual) = unseal(line).ok_or(BreakKind::NotARecord)?;
     if stated != actual {
         return Err(BreakKind::Hash { stated, actual });
@@ -196,6 +279,13 @@ fn check(line: &[u8], before: Link) -> Result<Link, BreakKind> {
     if tie.v != 1 {
         return Err(BreakKind::NotARecord);
     }
+    let here = Link {
+        seq: tie.seq,
+        hash: stated,
+    };
+    let Some(before) = before else {
+        return Ok(here);
+    };
     if Hash::parse(tie.prev.as_bytes()) != Some(before.hash) {
         return Err(BreakKind::Previous {
             expected: before.hash,
@@ -207,8 +297,5 @@ fn check(line: &[u8], before: Link) -> Result<Link, BreakKind> {
             found: tie.seq,
         });
     }
-    Ok(Link {
-        seq: tie.seq,
-        hash: stated,
-    })
+    Ok(here)
 }

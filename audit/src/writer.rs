@@ -8,6 +8,10 @@
 //! *unavailable*: appends fail at once, and the thread tries by itself every [`RETRY`] to cut off
 //! what the failed commit left and to write a `gap` record. Once that record is in the log it is
 //! available again. A record answered with an error is not in the log.
+//!
+//! What has happened already and cannot be refused any more (how an exchange ended, a reload) is
+//! *kept* during an outage, up to [`KEPT`] records, and written after the `gap` record, which counts
+//! them and those that were too many.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,9 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::chain::Seq;
+use crate::chain::{Link, Seq};
 use crate::draft::Draft;
-use crate::line::{Incident, append_draft, append_incident};
+use crate::line::{Incident, Reload, append_draft, append_incident};
 use crate::log::Log;
 
 /// Where the writer learns the time of its own records (`gap`).
@@ -55,8 +59,28 @@ pub struct Writer {
 
 /// A record on its way. Whatever happens to it, its owner is told once: dropping it is an answer.
 struct Entry {
-    draft: Box<Draft>,
+    line: Line,
+    /// `None`: nobody waits for it, and it is kept during an outage.
     ack: Option<Ack>,
+}
+
+/// What is to be written.
+#[derive(Debug)]
+enum Line {
+    Draft(Box<Draft>),
+    Reload(Box<Reload>),
+}
+
+impl Line {
+    fn append(&self, lines: &mut Vec<u8>, link: &mut Link) {
+        match self {
+            Self::Draft(draft) => append_draft(lines, link, draft),
+            Self::Reload(reload) => {
+                let incident = Incident::Reload(Reload::clone(reload));
+                append_incident(lines, link, reload.time, &incident);
+            }
+        }
+    }
 }
 
 impl Entry {
@@ -89,6 +113,7 @@ impl Writer {
             clock,
             state: Arc::clone(&state),
             outage: None,
+            kept: VecDeque::new(),
             last_good,
         };
         let thread = Builder::new()
@@ -105,23 +130,43 @@ impl Writer {
     /// the log was opened for, or with the reason why it is not in the log.
     pub fn append(&self, draft: Draft, ack: Ack) {
         let entry = Entry {
-            draft: Box::new(draft),
+            line: Line::Draft(Box::new(draft)),
             ack: Some(ack),
         };
         if let Some(kind) = self.state.outage() {
             self.state.refused.fetch_add(1, Ordering::Relaxed);
             return entry.answer(Err(AuditError::Unavailable(kind)));
         }
-        let sender = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        if let Err(entry) = self.send(entry) {
+            entry.answer(Err(AuditError::Overloaded));
+        }
+    }
+
+    /// Hands over what has happened already: nobody waits for it, and an outage delays it.
+    pub fn keep(&self, draft: Draft) {
+        self.keep_line(Line::Draft(Box::new(draft)));
+    }
+
+    /// Hands over that the policy was asked to change; as [`Writer::keep`].
+    pub fn reloaded(&self, reload: Reload) {
+        self.keep_line(Line::Reload(Box::new(reload)));
+    }
+
+    fn keep_line(&self, line: Line) {
+        if self.send(Entry { line, ack: None }).is_err() {
+            self.state.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives the entry back if there is no room for it.
+    fn send(&self, entry: Entry) -> Result<(), Entry> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = queue.clone();
+        drop(queue);
         match sender.map(|sender| sender.try_send(entry)) {
-            Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(entry))) => entry.answer(Err(AuditError::Overloaded)),
+            Some(Err(TrySendError::Full(entry))) => Err(entry),
             // Dropping the entry answers `Closed`.
-            Some(Err(TrySendError::Disconnected(_))) | None => {}
+            Some(Ok(()) | Err(TrySendError::Disconnected(_))) | None => Ok(()),
         }
     }
 
@@ -163,6 +208,7 @@ struct State {
     outage: Mutex<Option<io::ErrorKind>>,
     unavailable: AtomicBool,
     refused: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl State {
@@ -185,6 +231,8 @@ struct Worker {
     state: Arc<State>,
     outage: Option<Outage>,
     last_good: SystemTime,
+    /// What an outage delays.
+    kept: VecDeque<Entry>,
 }
 
 /// A time during which the log cannot be written.
@@ -201,7 +249,10 @@ impl Worker {
             match self.wait(queue) {
                 Ok(first) => self.take(first, queue),
                 Err(RecvTimeoutError::Timeout) => self.recover(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    // The last moment for what an outage delayed.
+                    return self.recover();
+                }
             }
         }
     }
@@ -224,12 +275,16 @@ impl Worker {
         if let Some(Outage { kind, .. }) = self.outage {
             return self.refuse([first], kind);
         }
+        if let Err(error) = self.log.follow((self.clock)()) {
+            self.fail(&error);
+            return self.refuse([first], error.kind());
+        }
         let mut lines = Vec::new();
         let mut entries = VecDeque::new();
         let mut link = self.log.link();
         let mut next = Some(first);
         while let Some(entry) = next {
-            append_draft(&mut lines, &mut link, &entry.draft);
+            entry.line.append(&mut lines, &mut link);
             entries.push_back((Seq(link.seq), entry));
             let full = entries.len() >= BATCH_RECORDS || lines.len() >= BATCH_BYTES;
             next = if full { None } else { queue.try_recv().ok() };
@@ -248,10 +303,17 @@ impl Worker {
         }
     }
 
-    fn refuse(&self, entries: impl IntoIterator<Item = Entry>, kind: io::ErrorKind) {
+    /// Answers who waits; keeps what nobody waits for.
+    fn refuse(&mut self, entries: impl IntoIterator<Item = Entry>, kind: io::ErrorKind) {
         for entry in entries {
-            self.state.refused.fetch_add(1, Ordering::Relaxed);
-            entry.answer(Err(AuditError::Unavailable(kind)));
+            if entry.ack.is_some() {
+                self.state.refused.fetch_add(1, Ordering::Relaxed);
+                entry.answer(Err(AuditError::Unavailable(kind)));
+            } else if self.kept.len() < KEPT {
+                self.kept.push_back(entry);
+            } else {
+                self.state.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -273,9 +335,19 @@ impl Worker {
             return;
         };
         let refused = self.state.refused.load(Ordering::Relaxed);
-        match self.write_gap(since, refused, kind) {
+        let lost = self.state.lost.load(Ordering::Relaxed);
+        let gap = Incident::Gap {
+            since,
+            refused,
+            kept: self.kept.len() as u64,
+            lost,
+            reason: kind.to_string(),
+        };
+        match self.write_gap(&gap) {
             Ok(()) => {
                 self.state.refused.fetch_sub(refused, Ordering::Relaxed);
+                self.state.lost.fetch_sub(lost, Ordering::Relaxed);
+                self.kept.clear();
                 self.last_good = (self.clock)();
                 self.outage = None;
                 self.state.set_outage(None);
@@ -284,23 +356,17 @@ impl Worker {
         }
     }
 
-    fn write_gap(
-        &mut self,
-        since: SystemTime,
-        refused: u64,
-        kind: io::ErrorKind,
-    ) -> io::Result<()> {
+    fn write_gap(&mut self, gap: &Incident) -> io::Result<()> {
         let now = (self.clock)();
-        self.log.rewind(now)?;
+        self.log.cut()?;
+        self.log.follow(now)?;
         let mut link = self.log.link();
-        let mut line = Vec::new();
-        let gap = Incident::Gap {
-            since,
-            refused,
-            reason: kind.to_string(),
-        };
-        append_incident(&mut line, &mut link, now, &gap);
-        self.log.commit(&line, link)
+        let mut lines = Vec::new();
+        append_incident(&mut lines, &mut link, now, gap);
+        for entry in &self.kept {
+            entry.line.append(&mut lines, &mut link);
+        }
+        self.log.commit(&lines, link)
     }
 }
 
@@ -313,7 +379,7 @@ impl Drop for Worker {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
-            .field("draft", &self.draft)
+            .field("line", &self.line)
             .finish_non_exhaustive()
     }
 }
@@ -322,6 +388,8 @@ impl fmt::Debug for Entry {
 pub(crate) const RETRY: Duration = Duration::from_millis(250);
 /// How many records may wait.
 const QUEUE: usize = 16 * 1024;
+/// How many records are kept during an outage.
+const KEPT: usize = 4096;
 /// The most records in one commit.
 const BATCH_RECORDS: usize = 1024;
 /// The size at which a commit is not added to.

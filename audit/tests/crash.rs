@@ -13,7 +13,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use egret_audit::{AuditError, Durability, Log, OpenError, Record, verify};
+use egret_audit::{
+    AuditError, BreakKind, Durability, Log, OpenError, Record, verify, verify_after,
+};
 use support::{append, draft, time, write_log, writer};
 
 const LOG: &str = "EGRET_TEST_AUDIT_LOG";
@@ -274,19 +276,130 @@ fn a_log_that_was_removed_is_begun_anew() {
     let writer = writer(&path);
     append(&writer, draft()).unwrap();
     std::fs::remove_file(&path).unwrap();
-    let refused = append(&writer, draft()).unwrap_err();
-    assert_eq!(
-        refused,
-        AuditError::Unavailable(std::io::ErrorKind::NotFound)
-    );
-    let since = Instant::now();
-    while append(&writer, draft()).is_err() {
-        assert!(since.elapsed() < Duration::from_secs(5));
-        std::thread::yield_now();
+    append(&writer, draft()).unwrap();
+    writer.close();
+    assert_eq!(records(&path)[0].event, "rotation");
+    assert_eq!(check(&path), 2);
+}
+
+#[test]
+fn a_log_that_was_moved_is_continued_in_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let writer = writer(&path);
+    let files: Vec<_> = (1..=3)
+        .map(|number| {
+            append(&writer, draft()).unwrap();
+            append(&writer, draft()).unwrap();
+            let moved = folder.path().join(format!("audit.jsonl.{number}"));
+            std::fs::rename(&path, &moved).unwrap();
+            moved
+        })
+        .collect();
+    append(&writer, draft()).unwrap();
+    writer.close();
+    let read = |path: &Path| BufReader::new(std::fs::File::open(path).unwrap());
+    let mut report = verify(read(&files[0])).unwrap();
+    assert_eq!(report.records, 2);
+    for next in files[1..].iter().chain([&path]) {
+        report = verify_after(read(next), &report).unwrap();
+    }
+    assert_eq!(report.records, 2);
+    // Left out or in the wrong order, the files do not fit.
+    let first = verify(read(&files[0])).unwrap();
+    for wrong in [&files[2], &files[0], &path] {
+        let broken = verify_after(read(wrong), &first).unwrap_err();
+        assert!(
+            matches!(broken.kind, BreakKind::NotContinued { .. }),
+            "{broken}"
+        );
+    }
+}
+
+#[test]
+fn a_repair_that_was_interrupted_is_finished_and_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    write_log(&path, 2);
+    let whole = std::fs::read(&path).unwrap();
+    let torn = [whole.as_slice(), &[b'x'; 5000]].concat();
+    std::fs::write(&path, &torn).unwrap();
+    drop(Log::open(&path, Durability::Written, time()).unwrap());
+    let repaired = std::fs::read(&path).unwrap();
+    // Killed after the note was written and before the rest was cut off.
+    let mut between = torn.clone();
+    between[..repaired.len()].copy_from_slice(&repaired);
+    std::fs::write(&path, &between).unwrap();
+    drop(Log::open(&path, Durability::Written, time()).unwrap());
+    let events: Vec<_> = records(&path)
+        .into_iter()
+        .map(|record| record.event)
+        .collect();
+    assert_eq!(events[2..], ["repair", "repair"]);
+    assert_eq!(check(&path), 4);
+}
+
+#[test]
+fn opening_a_long_log_checks_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let writer = writer(&path);
+    let big = egret_audit::Draft {
+        because: vec!["a".repeat(400_000).into(); 2],
+        ..draft()
+    };
+    for _ in 0..100 {
+        append(&writer, big.clone()).unwrap();
     }
     writer.close();
-    assert_eq!(records(&path)[0].event, "gap");
-    assert_eq!(check(&path), 2);
+    let sound = std::fs::read(&path).unwrap();
+    assert!(sound.len() > 70 << 20);
+    let log = Log::open(&path, Durability::Written, time()).unwrap();
+    assert_eq!(log.last().0, 100);
+    drop(log);
+    let change = |place: usize| {
+        let mut changed = sound.clone();
+        changed[place] ^= 1;
+        std::fs::write(&path, changed).unwrap();
+        Log::open(&path, Durability::Written, time()).map(|log| log.last().0)
+    };
+    // At the end it is seen at once; at the beginning it is for `verify`.
+    change(sound.len() - 1_000_000).unwrap_err();
+    assert_eq!(change(1000).unwrap(), 100);
+    verify(BufReader::new(std::fs::File::open(&path).unwrap())).unwrap_err();
+}
+
+#[test]
+fn what_has_happened_already_survives_an_outage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logs/audit.jsonl");
+    let away = folder.path().join("away");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let writer = writer(&path);
+    append(&writer, draft()).unwrap();
+    // Without its folder the log can neither be found nor made anew.
+    std::fs::rename(path.parent().unwrap(), &away).unwrap();
+    append(&writer, draft()).unwrap_err();
+    writer.keep(draft().ended(egret_audit::Outcome::default()));
+    writer.reloaded(egret_audit::Reload {
+        time: time(),
+        generation: 4,
+        digest: "ab".repeat(32),
+        refused: Some("policy"),
+    });
+    std::fs::rename(&away, path.parent().unwrap()).unwrap();
+    writer.close();
+    let records = records(&path);
+    let events: Vec<_> = records.iter().map(|record| record.event.as_str()).collect();
+    assert_eq!(events, ["decision", "gap", "outcome", "reload"]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(r#""refused":1,"kept":2,"lost":0"#), "{text}");
+    assert!(
+        records[3]
+            .to_string()
+            .contains("refused, generation 4 in force (policy)")
+    );
+    assert_eq!(check(&path), 4);
 }
 
 #[test]

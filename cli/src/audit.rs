@@ -4,11 +4,11 @@ use crate::args::Options;
 use crate::config::{self, Depth};
 use crate::terminal::{note, print};
 use anyhow::Context as _;
-use egret_audit::{BreakKind, Record, verify};
+use egret_audit::{Break, BreakKind, Record, Report, verify, verify_after};
 use egret_proxy::AuditPath;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,9 +32,12 @@ enum Action {
     ///
     /// What a chain cannot show is that records are missing at its end. Keep the last hash somewhere else and
     /// compare it.
+    ///
+    /// A log that was moved away is continued in a new file: give all of them, the oldest first.
     Verify {
-        /// The audit log, `-` for standard input.
-        file: Option<PathBuf>,
+        /// The audit log, `-` for standard input; several where it was moved away, the oldest first.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
     },
     /// Show the records, one line each, for people
     Tail {
@@ -49,7 +52,8 @@ enum Action {
 /// Runs the command.
 pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.action {
-        Action::Verify { file } => check(&path(options, file.as_ref())?),
+        Action::Verify { files } if files.len() > 1 => check(files),
+        Action::Verify { files } => check(&[path(options, files.first())?]),
         Action::Tail { file, follow } => tail(&path(options, file.as_ref())?, *follow),
     }
 }
@@ -67,28 +71,42 @@ fn path(options: &Options, given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
     }
 }
 
-fn check(file: &PathBuf) -> anyhow::Result<ExitCode> {
-    match verify(BufReader::new(open(file)?)) {
-        Ok(report) => {
-            let text = format!(
-                "the chain holds: {} records, last hash {}\n",
-                report.records, report.hash
-            );
-            print(&text)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(broken) => {
-            if let BreakKind::Io(error) = broken.kind {
-                return Err(error).with_context(|| format!("cannot read `{}`", file.display()));
+fn check(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    let mut last: Option<Report> = None;
+    let mut records = 0;
+    for file in files {
+        let reader = BufReader::new(open(file)?);
+        let verified = match &last {
+            None => verify(reader),
+            Some(previous) => verify_after(reader, previous),
+        };
+        match verified {
+            Ok(report) => {
+                records += report.records;
+                last = Some(report);
             }
-            note(&format!(
-                "the chain is broken: {}, {broken}",
-                file.display()
-            ));
-            note("every record before that line holds; nothing after it is proved");
-            Ok(ExitCode::from(1))
+            Err(broken) => return report_break(file, broken),
         }
     }
+    let hash = last.map(|report| report.hash.to_string());
+    let text = format!(
+        "the chain holds: {records} records, last hash {}\n",
+        hash.unwrap_or_default()
+    );
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report_break(file: &Path, broken: Break) -> anyhow::Result<ExitCode> {
+    if let BreakKind::Io(error) = broken.kind {
+        return Err(error).with_context(|| format!("cannot read `{}`", file.display()));
+    }
+    note(&format!(
+        "the chain is broken: {}, {broken}",
+        file.display()
+    ));
+    note("every record before that line holds; nothing after it is proved");
+    Ok(ExitCode::from(1))
 }
 
 fn tail(file: &PathBuf, follow: bool) -> anyhow::Result<ExitCode> {

@@ -6,10 +6,11 @@ use crate::mistakes;
 use crate::terminal::{Paint, Stream, note, paint, print};
 use anyhow::Context as _;
 use egret_policies::{
-    ClientAddr, Facts, Finding, Flow, FlowId, Host, Part, Place, Policy, RequestHead, Side,
-    Verdict, VerdictAction, Version, Via,
+    ClientAddr, Facts, Finding, Flow, FlowId, Host, KnownIds, Loaded, Part, Place, RequestHead,
+    Side, Verdict, VerdictAction, Version, Via,
 };
-use egret_scanners::{Carrier, FingerprintKey, MaskSet, Scanner, SessionOptions};
+use egret_proxy::LoadError;
+use egret_scanners::{Carrier, FingerprintKey, KnownSecrets, MaskSet, Scanner, SessionOptions};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -67,36 +68,88 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<Ex
 }
 
 fn check(options: &Options, file: &Path) -> anyhow::Result<ExitCode> {
+    let Some(loaded) = load(file, &Known::read_if_possible(options))? else {
+        return Ok(ExitCode::from(1));
+    };
+    let shown = file.display();
+    let mut right = paint(Stream::Stderr, Paint::Green, "the policy is right");
+    match loaded.warnings.len() {
+        0 => {}
+        1 => right.push_str(", with 1 warning"),
+        more => right.push_str(&format!(", with {more} warnings")),
+    }
+    note(&format!("{shown}: {right}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The policy with its signatures; `None` after its mistakes were printed. Warnings are printed too.
+pub(crate) fn load(file: &Path, known: &Known) -> anyhow::Result<Option<Loaded>> {
     let text = read(file)?;
-    let scanner = scanner(options)?;
-    let shown = file.display().to_string();
-    match Policy::parse(&text, &shown, 1, scanner.signatures()) {
-        Ok(_) => {
-            let right = paint(Stream::Stderr, Paint::Green, "the policy is right");
-            note(&format!("{shown}: {right}"));
-            Ok(ExitCode::SUCCESS)
+    let problems = match egret_proxy::load_policy(file, &text, 1, known.ids()) {
+        Ok(loaded) => {
+            let key = FingerprintKey::new([0; 32]);
+            // Some mistakes show only when all signatures are compiled together.
+            Scanner::new(loaded.catalog.clone(), KnownSecrets::none(), key)
+                .with_context(|| format!("the signatures of `{}`", file.display()))?;
+            for warning in &loaded.warnings {
+                note(&format!("{warning} (warning)\n  help: {}", warning.help));
+            }
+            return Ok(Some(loaded));
         }
-        Err(problems) => {
-            print(&mistakes::render(&problems, &text, Stream::Stdout))?;
-            note(&format!("{shown}: {}", mistakes::count(&problems)));
-            Ok(ExitCode::from(1))
+        Err(LoadError::Policy { problems }) => problems,
+        Err(other) => return Err(other.into()),
+    };
+    print(&mistakes::render(&problems, &text, Stream::Stdout))?;
+    note(&format!(
+        "{}: {}",
+        file.display(),
+        mistakes::count(&problems)
+    ));
+    Ok(None)
+}
+
+/// The known secrets, as far as this command could read them.
+pub(crate) enum Known {
+    Read(KnownSecrets),
+    Unread,
+}
+
+impl Known {
+    /// A policy is often checked where the secrets are not: then their ids cannot be.
+    fn read_if_possible(options: &Options) -> Self {
+        let config = config::load(options, Depth::Syntax);
+        let sources = config.ok().filter(|settings| settings.file.is_some());
+        let known = sources
+            .and_then(|settings| egret_proxy::known_secrets(&settings.proxy.known_secrets).ok());
+        known.map_or(Self::Unread, Self::Read)
+    }
+
+    pub(crate) fn ids(&self) -> KnownIds<'_> {
+        match self {
+            Self::Read(known) => KnownIds::Exactly(known.signatures()),
+            Self::Unread => KnownIds::Unread,
         }
     }
 }
 
 fn explain(options: &Options, explain: &Explain) -> anyhow::Result<ExitCode> {
     let target = Target::parse(&explain.url)?;
-    let scanner = scanner(options)?;
-    let text = read(&explain.file)?;
-    let shown = explain.file.display().to_string();
-    let policy = match Policy::parse(&text, &shown, 1, scanner.signatures()) {
-        Ok(policy) => policy,
-        Err(problems) => {
-            print(&mistakes::render(&problems, &text, Stream::Stdout))?;
-            note(&format!("{shown}: {}", mistakes::count(&problems)));
-            return Ok(ExitCode::from(1));
-        }
+    let known = Known::read_if_possible(options);
+    let Some(Loaded {
+        policy, catalog, ..
+    }) = load(&explain.file, &known)?
+    else {
+        return Ok(ExitCode::from(1));
     };
+    // Fingerprints are not shown here, so any key will do, and no state is touched.
+    let key = FingerprintKey::new([0; 32]);
+    let secrets = match known {
+        Known::Read(known) => known,
+        Known::Unread => KnownSecrets::none(),
+    };
+    let scanner =
+        Scanner::new(catalog, secrets, key).context("the catalogue cannot be compiled")?;
+    let scanner = Arc::new(scanner);
     let findings = findings(&scanner, explain, &target)?;
     let head = RequestHead {
         method: explain.method.as_str().into(),
@@ -195,14 +248,6 @@ impl Target {
             },
         })
     }
-}
-
-/// The scanner of the proxy. Fingerprints are not shown here, so any key will do, and no state is touched.
-fn scanner(options: &Options) -> anyhow::Result<Arc<Scanner>> {
-    let config = config::load(options, Depth::Syntax)?.proxy;
-    let key = FingerprintKey::new([0; 32]);
-    let scanner = egret_proxy::scanner(&config, key).context("cannot build the scanner")?;
-    Ok(Arc::new(scanner))
 }
 
 fn findings(

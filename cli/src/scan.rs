@@ -7,12 +7,13 @@ mod lines;
 mod progress;
 
 use crate::args::{EXIT_ERROR, Options};
-use crate::config::{self, Depth};
-use crate::state;
-use crate::terminal::{complain, print, printable, write_stdout};
+use crate::config::{self, Depth, Settings};
+use crate::terminal::{complain, note, print, printable, write_stdout};
+use crate::{policy, state};
 use anyhow::Context as _;
 use egret_scanners::{
-    Carrier, Finding, MaskSet, Part, Scanner, Session, SessionOptions, Side, Sink,
+    Carrier, Catalog, Finding, KnownSecrets, MaskSet, Part, Scanner, Session, SessionOptions, Side,
+    Sink,
 };
 use lines::Lines;
 use progress::Progress;
@@ -100,13 +101,36 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<Ex
     })
 }
 
-/// The scanner of the proxy: the built-in catalogue, the known secrets of the configuration, and the fingerprint key
-/// of the state folder.
+/// What the proxy of this configuration looks for, with the fingerprint key of the state folder. Without a
+/// configuration file: the built-in catalogue.
 fn scanner(options: &Options) -> anyhow::Result<Arc<Scanner>> {
-    let config = config::load(options, Depth::Syntax)?.proxy;
-    let key = state::fingerprint_key(&config.state_dir)?;
-    let scanner = egret_proxy::scanner(&config, key).context("cannot build the scanner")?;
+    let settings = config::load(options, Depth::Syntax)?;
+    let key = state::fingerprint_key(&settings.proxy.state_dir)?;
+    let (catalog, known) = looked_for(&settings)?;
+    let scanner = Scanner::new(catalog, known, key).context("the catalogue cannot be compiled")?;
     Ok(Arc::new(scanner))
+}
+
+/// The signatures and known secrets that a configuration asks for.
+pub(crate) fn looked_for(settings: &Settings) -> anyhow::Result<(Catalog, KnownSecrets)> {
+    if settings.file.is_none() {
+        return Ok((Catalog::builtin(), KnownSecrets::none()));
+    }
+    let config = &settings.proxy;
+    let known = egret_proxy::known_secrets(&config.known_secrets)?;
+    for warning in known.warnings() {
+        note(&format!("warning: {warning}"));
+    }
+    if !config.policy.exists() {
+        return Ok((Catalog::builtin(), known));
+    }
+    let Some(loaded) = policy::load(&config.policy, &policy::Known::Read(known.clone()))? else {
+        anyhow::bail!(
+            "the policy `{}` has mistakes; correct them, or scan without a configuration",
+            config.policy.display()
+        );
+    };
+    Ok((loaded.catalog, known))
 }
 
 /// One run over several files.

@@ -1,15 +1,18 @@
 //! `egret signatures`: what is looked for.
 
 use crate::args::Options;
+use crate::config::{self, Depth};
+use crate::scan;
 use crate::terminal::print;
-use egret_scanners::{Catalog, Signature};
+use egret_scanners::Signature;
 use serde::Serialize;
 use std::process::ExitCode;
 
 /// List what the scanner looks for
 ///
 /// One line a signature: its id (the word that policies, records and error pages use), its class (`secret`, `pii`
-/// or `generic`), its severity and its name. In a policy, `signatures: { ID: allow }` makes an exception.
+/// or `generic`), its severity and its name. In a rule, `signatures: { ID: allow }` makes an exception. With a configuration, the
+/// policy's own signatures and the known secrets are listed too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `json` prints one object a line.
@@ -33,9 +36,11 @@ struct Row<'a> {
 }
 
 /// Runs the command.
-pub(crate) fn run(_: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let catalog = Catalog::builtin();
-    let rows: Vec<Row<'_>> = catalog.signatures().iter().map(|row| row_of(row)).collect();
+pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let settings = config::load(options, Depth::Syntax)?;
+    let (catalog, known) = scan::looked_for(&settings)?;
+    let all = catalog.signatures().iter().chain(known.signatures());
+    let rows: Vec<Row<'_>> = all.map(|row| row_of(row)).collect();
     let widest = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     let mut text = String::new();
     for row in &rows {

@@ -156,12 +156,14 @@ fn read_custom(node: &Node, catalog: &mut Catalog, reporter: &mut Reporter<'_>) 
         return;
     }
     for entry in entries {
+        let before = reporter.count();
         let Some(fields) = Fields::read(entry, &SIGNATURE_KEYS, "a signature", reporter) else {
             continue;
         };
-        let Some(spec) = read_spec(entry, &fields, reporter) else {
+        let spec = read_spec(entry, &fields, reporter);
+        if reporter.count() != before {
             continue;
-        };
+        }
         let id = fields.value("id").unwrap_or(entry);
         match compiled(&spec) {
             Err(problem) => {
@@ -234,6 +236,7 @@ fn compiled(spec: &SignatureSpec) -> Result<Signature, String> {
 fn culprit<'n>(problem: &str, fields: &Fields<'n>) -> Option<&'n Node> {
     let keys: &[&str] = match problem {
         _ if problem.starts_with("`id`") => &["id"],
+        _ if problem.starts_with("pattern") => &["pattern"],
         _ if problem.contains("example") => &["examples"],
         _ if problem.contains("`window`") => &["window"],
         _ if problem.contains("keyword `") => &["keywords"],
@@ -261,13 +264,8 @@ fn help_for(problem: &str) -> &'static str {
     }
 }
 
-/// Reads one entry; `None` after a mistake that leaves nothing to compile.
-fn read_spec(
-    entry: &Node,
-    fields: &Fields<'_>,
-    reporter: &mut Reporter<'_>,
-) -> Option<SignatureSpec> {
-    let before = reporter.count();
+/// Reads one entry; what has a mistake is absent from it.
+fn read_spec(entry: &Node, fields: &Fields<'_>, reporter: &mut Reporter<'_>) -> SignatureSpec {
     let id = match fields.value("id") {
         Some(node) => text(node, "`id`", reporter),
         None => {
@@ -277,7 +275,7 @@ fn read_spec(
         }
     };
     let mut get = Getter { fields, reporter };
-    let spec = SignatureSpec {
+    SignatureSpec {
         id: id.unwrap_or_default(),
         name: get.text("name"),
         class: get.word("class", &CLASSES),
@@ -296,8 +294,7 @@ fn read_spec(
         bare_only: get.flag("bare_only"),
         home: get.with("home", read_home).unwrap_or_default(),
         examples: get.with("examples", read_examples).unwrap_or_default(),
-    };
-    (reporter.count() == before).then_some(spec)
+    }
 }
 
 /// Typed values of a map by their keys; mistakes are with the reporter.

@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use egret_policies::Host;
+
 /// Everything `egret.yaml` may say, with the contract's defaults.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -74,7 +76,7 @@ pub struct UpstreamSettings {
     pub connect_timeout: Duration,
     /// Static resolution: exact host name to the address that is dialled, asked before DNS. The address
     /// is judged like any other.
-    pub resolve: HashMap<String, Pinned>,
+    pub resolve: HashMap<Host, Pinned>,
 }
 
 /// Where a statically resolved name is dialled.

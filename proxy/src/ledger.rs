@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use egret_audit::{Draft, Failure, Fault, Writer};
+use egret_audit::{Draft, Failure, Fault, Reload, Writer};
 use tokio::sync::oneshot;
 
 /// The handle of the audit log.
@@ -73,16 +73,15 @@ impl Ledger {
         }
     }
 
-    /// Hands a record over without waiting.
+    /// Hands over what has happened already. Nobody waits; if the log cannot be written, it is kept and
+    /// written when it can, or counted in the record of the gap.
     pub(crate) fn note(&self, draft: Draft) {
-        self.writer.append(
-            draft,
-            Box::new(|result| {
-                if let Err(error) = result {
-                    tracing::error!(%error, "a closing record was not written");
-                }
-            }),
-        );
+        self.writer.keep(draft);
+    }
+
+    /// Hands over that the policy was asked to change.
+    pub(crate) fn reloaded(&self, reload: Reload) {
+        self.writer.reloaded(reload);
     }
 
     /// Writes what was handed over, then ends the writer.

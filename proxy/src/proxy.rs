@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use egret_audit::{Log, Writer};
-use notify::RecommendedWatcher;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::accept::{self, Door};
@@ -25,7 +24,7 @@ use crate::ledger::Ledger;
 use crate::listeners::Listeners;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
-use crate::reload::Reloader;
+use crate::reload::{Reloader, Watch};
 use crate::roots::{self, RootsError};
 use crate::serve::Shared;
 use crate::snapshot::{LoadError, Source};
@@ -41,7 +40,7 @@ pub struct Running {
     addresses: Addresses,
     shared: Arc<Shared>,
     reloader: Arc<Reloader>,
-    _watcher: Option<RecommendedWatcher>,
+    _watcher: Option<Watch>,
     phase: watch::Sender<Phase>,
     alive: mpsc::Receiver<Infallible>,
     admin: JoinHandle<()>,

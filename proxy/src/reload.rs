@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
+use egret_audit::Reload;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Mutex, mpsc};
 
@@ -44,6 +45,16 @@ impl Reloader {
         let loaded = tokio::task::spawn_blocking(move || source.load(next)).await;
         let loaded = loaded.unwrap_or(Err(LoadError::Panicked));
         self.shared.metrics.reloaded(loaded.is_ok().then_some(next));
+        let digest = match &loaded {
+            Ok(snapshot) => snapshot.policy.digest().to_owned(),
+            Err(_) => self.shared.snapshots.load().policy.digest().to_owned(),
+        };
+        self.shared.ledger.reloaded(Reload {
+            time: SystemTime::now(),
+            generation: if loaded.is_ok() { next } else { *generation },
+            digest,
+            refused: loaded.as_ref().err().map(LoadError::class),
+        });
         match loaded {
             Ok(snapshot) => {
                 self.shared.snapshots.store(Arc::new(snapshot));
@@ -59,38 +70,82 @@ impl Reloader {
     }
 
     /// Reloads whenever one of the source's files changes. The watch ends with the returned watcher.
-    pub(crate) fn watch(self: &Arc<Self>) -> notify::Result<RecommendedWatcher> {
+    pub(crate) fn watch(self: &Arc<Self>) -> notify::Result<Watch> {
         let (changed, changes) = mpsc::channel(1);
         let files = self.source.files();
-        let watched = Watched::new(&files);
-        let folders = watched.folders.clone();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<_>| {
+        let watched = Arc::new(std::sync::RwLock::new(Watched::default()));
+        let seen = Arc::clone(&watched);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<_>| {
+            let watched = seen.read().unwrap_or_else(PoisonError::into_inner);
             if event.map_or(true, |event| watched.concerns(&event)) {
                 // Full: a reload is due already.
                 let _ = changed.try_send(());
             }
         })?;
-        for folder in &folders {
-            watcher.watch(folder, RecursiveMode::NonRecursive)?;
-        }
-        tokio::spawn(follow(Arc::clone(self), changes, files));
-        Ok(watcher)
+        let watch = Arc::new(std::sync::Mutex::new((watcher, watched)));
+        extend(&watch, &files)?;
+        let follower = Follower {
+            reloader: Arc::clone(self),
+            watch: Arc::downgrade(&watch),
+            files,
+        };
+        tokio::spawn(follower.follow(changes));
+        Ok(watch)
     }
 }
 
+/// The running watch; dropped, it ends.
+pub(crate) type Watch =
+    Arc<std::sync::Mutex<(RecommendedWatcher, Arc<std::sync::RwLock<Watched>>)>>;
+
+/// Watches further files. Nothing is taken away: a folder too many costs a look.
+fn extend(watch: &Watch, files: &[PathBuf]) -> notify::Result<()> {
+    let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+    let (watcher, watched) = &mut *watch;
+    let new = Watched::new(files);
+    let mut watched = watched.write().unwrap_or_else(PoisonError::into_inner);
+    for folder in &new.folders {
+        if !watched.folders.contains(folder) {
+            watcher.watch(folder, RecursiveMode::NonRecursive)?;
+            watched.folders.insert(folder.clone());
+        }
+    }
+    watched.names.extend(new.names);
+    Ok(())
+}
+
 /// Reloads after each flock of changes that changed what the files say.
-async fn follow(reloader: Arc<Reloader>, mut changes: mpsc::Receiver<()>, files: Vec<PathBuf>) {
-    let mut known = contents(&files).await;
-    while changes.recv().await.is_some() {
-        while tokio::time::timeout(SETTLED, changes.recv())
-            .await
-            .is_ok_and(|more| more.is_some())
-        {}
-        let now = contents(&files).await;
-        if now != known {
-            known = now;
-            // Said and counted where it happens.
-            let _ = reloader.reload().await;
+struct Follower {
+    reloader: Arc<Reloader>,
+    watch: Weak<std::sync::Mutex<(RecommendedWatcher, Arc<std::sync::RwLock<Watched>>)>>,
+    files: Vec<PathBuf>,
+}
+
+impl Follower {
+    async fn follow(mut self, mut changes: mpsc::Receiver<()>) {
+        let mut known = contents(&self.files).await;
+        while changes.recv().await.is_some() {
+            while tokio::time::timeout(SETTLED, changes.recv())
+                .await
+                .is_ok_and(|more| more.is_some())
+            {}
+            self.look_again();
+            let now = contents(&self.files).await;
+            if now != known {
+                known = now;
+                // Said and counted where it happens.
+                let _ = self.reloader.reload().await;
+            }
+        }
+    }
+
+    /// A changed policy may name other rule files.
+    fn look_again(&mut self) {
+        self.files = self.reloader.source.files();
+        if let Some(watch) = self.watch.upgrade()
+            && let Err(error) = extend(&watch, &self.files)
+        {
+            tracing::warn!(%error, "a file that the policy names cannot be watched; SIGHUP reloads it");
         }
     }
 }
@@ -104,7 +159,8 @@ async fn contents(files: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
 }
 
 /// Which events are worth a look.
-struct Watched {
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
     folders: BTreeSet<PathBuf>,
     names: BTreeSet<OsString>,
 }

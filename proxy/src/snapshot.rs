@@ -3,19 +3,22 @@
 //! Nouns: [`Snapshot`] (immutable), [`Source`] (where the next one is loaded from). A flow keeps the
 //! snapshot it started with.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use egret_policies::{Host, Policy, Problem};
+use egret_policies::{Host, KnownIds, Loaded, Policy, Problem, Surroundings, rule_files};
 use egret_scanners::{Catalog, FingerprintKey, KnownSecret, KnownSecrets, MaskSet, Part, Scanner};
 
 use crate::config::{Config, KnownSecretSources};
 use crate::known_secrets::{self, KnownSecretError};
+use crate::masks::Masks;
 
 /// One generation.
 pub(crate) struct Snapshot {
     pub(crate) policy: Policy,
     pub(crate) scanner: Arc<Scanner>,
+    masks: Masks,
 }
 
 /// Where snapshots come from.
@@ -58,12 +61,17 @@ pub enum LoadError {
     KnownSecret(#[from] egret_scanners::KnownError),
 }
 
-/// The scanner that a proxy with this configuration uses: the built-in catalogue and the known secrets.
-///
-/// # Errors
-/// A known secret that cannot be read or looked for.
-pub fn scanner(config: &Config, key: FingerprintKey) -> Result<Scanner, LoadError> {
-    Source::new(config, key).scanner()
+impl LoadError {
+    /// What kind of thing is wrong, in one word of ours: nothing of a file, name or value.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "unreadable",
+            Self::Policy { .. } => "policy",
+            Self::Catalog(_) => "signatures",
+            Self::Panicked => "defect",
+            Self::KnownSecrets(_) | Self::KnownSecret(_) => "known_secrets",
+        }
+    }
 }
 
 impl Source {
@@ -78,11 +86,21 @@ impl Source {
     /// Reads and compiles everything anew.
     pub(crate) fn load(&self, generation: u64) -> Result<Snapshot, LoadError> {
         let text = read(&self.policy)?;
-        let scanner = self.scanner()?;
-        let name = self.policy.display().to_string();
-        let policy = Policy::parse(&text, &name, generation, scanner.signatures());
-        let policy = policy.map_err(|problems| LoadError::Policy { problems })?;
+        let known = known_secrets(&self.secrets)?;
+        for warning in known.warnings() {
+            tracing::warn!(%warning, "known secret");
+        }
+        let ids = KnownIds::Exactly(known.signatures());
+        let loaded = load_policy(&self.policy, &text, generation, ids)?;
+        for warning in &loaded.warnings {
+            tracing::warn!(%warning, "not done as the policy asks");
+        }
+        let Loaded {
+            policy, catalog, ..
+        } = loaded;
+        let scanner = Scanner::new(catalog, known, self.key.clone())?;
         Ok(Snapshot {
+            masks: Masks::new(&scanner),
             policy,
             scanner: Arc::new(scanner),
         })
@@ -91,27 +109,67 @@ impl Source {
     /// Every file whose change asks for a reload.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.policy.clone()];
+        let text = std::fs::read_to_string(&self.policy).unwrap_or_default();
+        files.extend(
+            rule_files(&text)
+                .iter()
+                .map(|name| beside(&self.policy, name)),
+        );
         files.extend(self.secrets.files.iter().cloned());
         files.extend(self.secrets.env_file.iter().cloned());
         files
     }
+}
 
-    fn scanner(&self) -> Result<Scanner, LoadError> {
-        let known = self.known_secrets()?;
-        Ok(Scanner::new(Catalog::builtin(), known, self.key.clone())?)
-    }
+/// Reads and compiles the values that must never leave.
+///
+/// # Errors
+/// A source that is not there, and a value that cannot be looked for.
+pub fn known_secrets(sources: &KnownSecretSources) -> Result<KnownSecrets, LoadError> {
+    let secrets = known_secrets::read(sources)?.into_iter();
+    let secrets = secrets.map(|secret| KnownSecret::new(secret.name, secret.value));
+    Ok(KnownSecrets::new(secrets)?)
+}
 
-    fn known_secrets(&self) -> Result<KnownSecrets, LoadError> {
-        let secrets = known_secrets::read(&self.secrets)?;
-        let secrets = secrets.into_iter();
-        let known =
-            KnownSecrets::new(secrets.map(|secret| KnownSecret::new(secret.name, secret.value)))?;
-        for warning in known.warnings() {
-            tracing::warn!(%warning, "known secret");
-        }
-        Ok(known)
+/// Parses the text of the policy at `path` with its own signatures and the rule files it names, which
+/// are read from its folder. `known` is what rules may call known secrets.
+///
+/// # Errors
+/// Everything that is wrong with the policy.
+pub fn load_policy(
+    path: &Path,
+    text: &str,
+    generation: u64,
+    known: KnownIds<'_>,
+) -> Result<Loaded, LoadError> {
+    let surroundings = Surroundings {
+        catalog: Catalog::builtin(),
+        known,
+        read: &|name| rule_file(&beside(path, name)),
+    };
+    let name = path.display().to_string();
+    Policy::load(text, &name, generation, surroundings)
+        .map_err(|problems| LoadError::Policy { problems })
+}
+
+fn beside(policy: &Path, name: &str) -> PathBuf {
+    policy.parent().unwrap_or(Path::new("")).join(name)
+}
+
+/// Bounded: a file that is not a rule file may be endless.
+fn rule_file(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let read = file.take(RULE_FILE_LIMIT + 1).read_to_string(&mut text);
+    let read = read.map_err(|error| error.to_string())? as u64;
+    match read > RULE_FILE_LIMIT {
+        true => Err(format!("it is larger than {RULE_FILE_LIMIT} bytes")),
+        false => Ok(text),
     }
 }
+
+/// The largest rule file that is read, in bytes: four times gitleaks' own.
+const RULE_FILE_LIMIT: u64 = 512 * 1024;
 
 impl Snapshot {
     /// Which signatures are overwritten in `part` of an exchange under `rule`.
@@ -121,8 +179,8 @@ impl Snapshot {
         part: &Part,
         host: Option<&Host>,
     ) -> Arc<MaskSet> {
-        let wanted = |signature: &_| self.policy.masks(rule, signature, part, host);
-        Arc::new(MaskSet::from_fn(&self.scanner, wanted))
+        self.masks
+            .of((&self.policy, &self.scanner), rule, part, host)
     }
 }
 

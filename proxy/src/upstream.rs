@@ -103,11 +103,9 @@ impl Upstream {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let pinned = settings.resolve.iter();
-        let pinned = pinned.filter_map(|(name, to)| Some((Host::parse(name).ok()?, *to)));
         Ok(Self {
             resolver: system_resolver(),
-            pinned: pinned.collect(),
+            pinned: settings.resolve.clone().into_iter().collect(),
             own,
             tls: Arc::new(tls),
             timeout: settings.connect_timeout,

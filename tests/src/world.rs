@@ -22,6 +22,8 @@ pub struct Setup {
     pub config: String,
     /// Variables set for `egret run`.
     pub environment: Vec<(String, String)>,
+    /// Further files beside the policy: path and text.
+    pub files: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -31,6 +33,7 @@ impl Setup {
             policy: policy.to_owned(),
             config: String::new(),
             environment: Vec::new(),
+            files: Vec::new(),
         }
     }
 
@@ -43,6 +46,13 @@ impl Setup {
     #[must_use]
     pub fn config(mut self, lines: &str) -> Self {
         self.config.push_str(lines);
+        self
+    }
+
+    /// Adds a file beside the policy.
+    #[must_use]
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.push((path.to_owned(), text.to_owned()));
         self
     }
 
@@ -92,6 +102,11 @@ impl World {
             fill(&setup.policy, &origin),
         )
         .unwrap();
+        for (path, text) in &setup.files {
+            let path = directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
         let egret = Some(Egret::start_with(directory.path(), &setup.environment));
         Self {
             origin,

@@ -21,7 +21,7 @@ pub(super) struct Raw<'n> {
     publish: Option<PathBuf>,
     pub(super) extra_roots: Vec<Located<'n, PathBuf>>,
     connect_timeout: Option<Duration>,
-    resolve: HashMap<String, Pinned>,
+    resolve: HashMap<Host, Pinned>,
     pub(super) policy: Option<Located<'n, PathBuf>>,
     folder: PathBuf,
     audit_path: Option<AuditPath>,
@@ -146,7 +146,7 @@ fn upstream<'n>(node: &'n Node, base: &Base, raw: &mut Raw<'n>, reporter: &mut R
 }
 
 /// Names with the address that is dialled for them.
-fn resolve(node: &Node, reporter: &mut Reporter<'_>) -> HashMap<String, Pinned> {
+fn resolve(node: &Node, reporter: &mut Reporter<'_>) -> HashMap<Host, Pinned> {
     const HELP: &str =
         "write `\"api.example.com\": \"10.0.0.5\"`, or with a port `\"10.0.0.5:8443\"`";
     let mut pinned = HashMap::new();
@@ -158,7 +158,7 @@ fn resolve(node: &Node, reporter: &mut Reporter<'_>) -> HashMap<String, Pinned> 
     };
     for (key, value) in members {
         let name = match key.text().map(Host::parse) {
-            Some(Ok(host)) => host.name().map(str::to_owned),
+            Some(Ok(host)) if host.name().is_some() => Some(host),
             _ => None,
         };
         let Some(name) = name else {

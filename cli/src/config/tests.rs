@@ -1,6 +1,7 @@
 //! What is read, and what is said about each mistake.
 
 use super::{Base, Depth, Failure, Settings, parse};
+use egret_policies::Host;
 use egret_proxy::{AuditPath, Durability};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,12 +78,24 @@ known_secrets: { env: [A, B], files: [s/one], env_file: ~/.env }
     assert_eq!(proxy.state_dir, PathBuf::from("/home/u/state"));
     assert_eq!(settings.publish, Some(PathBuf::from("/shared")));
     assert_eq!(proxy.upstream.connect_timeout, Duration::from_millis(1500));
-    let pinned = proxy.upstream.resolve.get("api.example.com").unwrap();
+    let pinned = proxy
+        .upstream
+        .resolve
+        .get(&Host::parse("api.example.com").unwrap())
+        .unwrap();
     assert_eq!(
         (pinned.ip.to_string().as_str(), pinned.port),
         ("10.0.0.5", Some(8443))
     );
-    assert_eq!(proxy.upstream.resolve.get("b.test").unwrap().port, None);
+    assert_eq!(
+        proxy
+            .upstream
+            .resolve
+            .get(&Host::parse("b.test").unwrap())
+            .unwrap()
+            .port,
+        None
+    );
     assert_eq!(proxy.audit.path, AuditPath::Stdout);
     assert_eq!(proxy.audit.durability, Durability::Synced);
     assert_eq!(proxy.limits.hold_body, 1 << 20);

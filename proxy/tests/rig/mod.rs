@@ -96,12 +96,15 @@ impl Rig {
         config.upstream.extra_roots = vec![ca_file];
         config.upstream.connect_timeout = Duration::from_secs(5);
         for name in [ALLOWED, SECOND, FORGED, DENIED, "tunnel.test"] {
-            config.upstream.resolve.insert(name.into(), pinned(secure));
+            config
+                .upstream
+                .resolve
+                .insert(egret_policies::Host::parse(name).unwrap(), pinned(secure));
         }
-        config
-            .upstream
-            .resolve
-            .insert("plain.test".into(), pinned(plain));
+        config.upstream.resolve.insert(
+            egret_policies::Host::parse("plain.test").unwrap(),
+            pinned(plain),
+        );
         config.limits.timeouts.drain = Duration::from_millis(300);
         change(&mut config);
         let listeners = Listeners::bind(&config.listen).unwrap();
