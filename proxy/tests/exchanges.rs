@@ -56,11 +56,10 @@ async fn an_allowed_request_has_its_decision_before_the_origin_sees_it() {
 #[tokio::test]
 async fn absolute_form_shares_lines_and_has_its_records() {
     let rig = Rig::with(|config| {
-        let plain = config.upstream.resolve.remove("plain.test").unwrap();
-        config
-            .upstream
-            .resolve
-            .insert(egret_policies::Host::parse(ALLOWED).unwrap(), plain);
+        let host = |name| egret_policies::Host::parse(name).unwrap();
+        let resolve = &mut config.upstream.resolve;
+        let plain = resolve.remove(&host("plain.test")).unwrap();
+        resolve.insert(host(ALLOWED), plain);
     })
     .await;
     let request = format!("GET http://{ALLOWED}/x HTTP/1.1\r\nHost: {ALLOWED}\r\n\r\n");
