@@ -13,6 +13,7 @@
 
 mod drift;
 mod plan;
+mod refusal;
 mod rule;
 mod ruleset;
 mod run;
@@ -21,7 +22,8 @@ mod text;
 
 pub use drift::{Difference, Drift, drift};
 pub use plan::{Cidr, CidrError, Family, Plan, PlanError};
+pub use refusal::RunError;
 pub use rule::{Match, Protocol, Rejection, Rule, Target};
 pub use ruleset::{Chain, Hook, RuleSet, Table, TableName};
-pub use run::{Applied, Backend, RunError, Runner};
+pub use run::{Applied, Backend, Runner};
 pub use saved::Saved;

@@ -1,13 +1,15 @@
 //! The only place that executes a command: `iptables-save` to see, `iptables-restore` to change, and one rule that does
-//! nothing to learn whether the kernel and the binary get along.
+//! nothing to learn whether the kernel and the binary get along. And `nft`, where it is, to take away the empty tables
+//! that `iptables` leaves in nftables.
 //!
 //! Everything is applied or nothing: one restore a family, and whatever fails, in whichever family, what was there
 //! before is put back.
 
 use crate::drift::{Drift, drift};
-use crate::plan::{Family, Plan, PlanError};
+use crate::plan::{Family, Plan};
+use crate::refusal::RunError;
 use crate::ruleset::{Hook, RuleSet, TableName};
-use crate::saved::{Own, Saved};
+use crate::saved::{Own, Saved, chains_of_an_empty_table};
 use crate::text::replace;
 use std::fmt;
 use std::io::Write as _;
@@ -41,92 +43,13 @@ pub enum Backend {
     Plain,
 }
 
-/// Why rules could not be applied, checked or removed. Unless it says otherwise, the kernel is as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The plan makes no sense.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// No binary for this family.
-    #[error("no {} found in {}; install the package `iptables`", plain_name(*family), directories(search))]
-    NoBinary {
-        /// IPv4 or IPv6.
-        family: Family,
-        /// Where it was looked for.
-        search: Vec<PathBuf>,
-    },
-    /// Not allowed to see or change rules.
-    #[error(
-        "no permission to change {family} rules; run as root, or with the capability NET_ADMIN in this network namespace"
-    )]
-    NotPermitted {
-        /// IPv4 or IPv6.
-        family: Family,
-    },
-    /// Every binary there is fails at a rule that does nothing.
-    #[error(
-        "this kernel takes no {family} rules from any iptables here ({tried}); load the modules ip_tables or nf_tables, or use another kernel (gVisor lacks them)"
-    )]
-    NoBackend {
-        /// IPv4 or IPv6.
-        family: Family,
-        /// Each binary and what it said.
-        tried: String,
-    },
-    /// The kernel or the binary refuses a rule.
-    #[error(
-        "{family} rules refused by {backend} at `{rule}`: {said}; the kernel may lack a module (xt_owner, xt_connmark, xt_CT, nf_nat)"
-    )]
-    Refused {
-        /// IPv4 or IPv6.
-        family: Family,
-        /// Who refused.
-        backend: Backend,
-        /// The line of ours it points at, where it does.
-        rule: String,
-        /// Its words.
-        said: String,
-    },
-    /// It was accepted, and yet the kernel shows something else.
-    #[error(
-        "the rules were accepted and are not what was asked for ({drift}); this kernel cannot hold them"
-    )]
-    NotTaken {
-        /// The first difference.
-        drift: Box<Drift>,
-    },
-    /// The plan leaves out a family that exists.
-    #[error(
-        "the kernel has IPv6 and the plan does not: everything could leave by it; include IPv6 or switch it off in the kernel (ipv6.disable=1)"
-    )]
-    Ipv6Uncaught,
-    /// Putting back failed after a failure.
-    #[error(
-        "{first}; and putting the {family} rules back failed: {then}; look at `iptables-save` yourself"
-    )]
-    Stuck {
-        /// What failed at first.
-        first: Box<RunError>,
-        /// IPv4 or IPv6.
-        family: Family,
-        /// What failed when putting back.
-        then: Box<RunError>,
-    },
-    /// A binary could not be executed.
-    #[error("cannot execute {}: {source}", program.display())]
-    Execute {
-        /// The binary.
-        program: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-}
-
 /// What a family looked like before it was touched.
 struct Touched {
     family: Family,
     backend: Backend,
     before: Own,
+    /// Tables that came into being with us: only nftables has those.
+    created: Vec<String>,
 }
 
 impl Runner {
@@ -219,13 +142,19 @@ impl Runner {
         touched: &mut Vec<Touched>,
     ) -> Result<Vec<String>, RunError> {
         let family = set.family;
+        let seen = self.tables(family);
         let backend = self.choose(family)?;
         let before = self.save(family, backend)?;
-        let text = replace(&before.own(), &set.into());
+        let mut wanted = Own::from(set);
+        let created = wanted.remember_created(&before.own(), |table| {
+            backend != Backend::Legacy && !seen.iter().any(|there| there == table)
+        });
+        let text = replace(&before.own(), &wanted);
         touched.push(Touched {
             family,
             backend,
             before: before.own(),
+            created,
         });
         self.restore(family, backend, &text)?;
         let after = self.save(family, backend)?;
@@ -248,15 +177,15 @@ impl Runner {
             family,
             backend,
             before,
+            created,
         } in touched.iter().rev()
         {
             let undone = self.save(*family, *backend).and_then(|now| {
                 let now = now.own();
-                if now == *before {
-                    Ok(())
-                } else {
-                    self.restore(*family, *backend, &replace(&now, before))
+                if now != *before {
+                    self.restore(*family, *backend, &replace(&now, before))?;
                 }
+                self.drop_empty(*family, created)
             });
             if let Err(then) = undone {
                 return RunError::Stuck {
@@ -275,6 +204,7 @@ impl Runner {
             let own = saved.own();
             if of(backend) && !own.tables.is_empty() {
                 self.restore(family, backend, &replace(&own, &Own::default()))?;
+                self.drop_empty(family, &own.created())?;
                 any = true;
             }
         }
@@ -378,6 +308,43 @@ impl Runner {
         }
     }
 
+    /// The tables nftables has now, as far as it can be asked.
+    fn tables(&self, family: Family) -> Vec<String> {
+        [Backend::Nft, Backend::Plain]
+            .into_iter()
+            .find(|backend| self.find(family, *backend, "-save").is_some())
+            .and_then(|backend| self.save(family, backend).ok())
+            .map(|saved| saved.table_names())
+            .unwrap_or_default()
+    }
+
+    /// Takes away those of `tables` that hold nothing: `iptables` makes nftables' tables as it needs them, and never
+    /// takes one away. What somebody has put a rule, a chain, a set or a policy into stays, and so does everything
+    /// where there is no `nft`: an empty table does nothing.
+    fn drop_empty(&self, family: Family, tables: &[String]) -> Result<(), RunError> {
+        let Some(nft) = self.locate("nft") else {
+            return Ok(());
+        };
+        let family = match family {
+            Family::V4 => "ip",
+            Family::V6 => "ip6",
+        };
+        for table in tables {
+            let listed = execute(&nft, &["list", "table", family, table], "")?;
+            let text = String::from_utf8_lossy(&listed.stdout);
+            if let Some(chains) = chains_of_an_empty_table(&text) {
+                // Chain by chain first: the kernel refuses the whole if one has got a rule meanwhile.
+                let mut script: String = chains
+                    .iter()
+                    .map(|chain| format!("delete chain {family} {table} {chain}\n"))
+                    .collect();
+                script.push_str(&format!("delete table {family} {table}\n"));
+                execute(&nft, &["-f", "-"], &script)?;
+            }
+        }
+        Ok(())
+    }
+
     fn require(&self, family: Family, backend: Backend, part: &str) -> Result<PathBuf, RunError> {
         let missing = || RunError::NoBinary {
             family,
@@ -392,10 +359,13 @@ impl Runner {
             Backend::Nft => "-nft",
             Backend::Plain => "",
         };
-        let name = format!("{}{surname}{part}", plain_name(family));
+        self.locate(&format!("{}{surname}{part}", plain_name(family)))
+    }
+
+    fn locate(&self, name: &str) -> Option<PathBuf> {
         self.search
             .iter()
-            .map(|directory| directory.join(&name))
+            .map(|directory| directory.join(name))
             .find(|path| path.is_file())
     }
 }
@@ -469,14 +439,14 @@ fn denied(said: &str) -> bool {
     .any(|words| said.contains(words))
 }
 
-fn plain_name(family: Family) -> &'static str {
+pub(crate) fn plain_name(family: Family) -> &'static str {
     match family {
         Family::V4 => "iptables",
         Family::V6 => "ip6tables",
     }
 }
 
-fn directories(search: &[PathBuf]) -> String {
+pub(crate) fn directories(search: &[PathBuf]) -> String {
     search
         .iter()
         .map(|path| path.display().to_string())

@@ -78,6 +78,11 @@ impl Saved {
         })
     }
 
+    /// Every table that is there, empty ones too.
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        self.tables.keys().cloned().collect()
+    }
+
     /// The rules of a chain, in order; `None` if there is no such chain.
     pub(crate) fn chain(&self, table: TableName, chain: &str) -> Option<&[String]> {
         self.tables
@@ -153,6 +158,67 @@ impl From<&RuleSet> for Own {
     }
 }
 
+impl Own {
+    /// Adds the mark of a table that came into being with us to each that `is_new` or has the mark already. Returns
+    /// the new ones.
+    pub(crate) fn remember_created(
+        &mut self,
+        before: &Own,
+        is_new: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
+        let earlier = before.created();
+        let mut created = Vec::new();
+        for table in &mut self.tables {
+            let new = is_new(&table.table);
+            if new || earlier.contains(&table.table) {
+                table.chains.push((CREATED.to_owned(), Vec::new()));
+            }
+            if new {
+                created.push(table.table.clone());
+            }
+        }
+        created
+    }
+
+    /// The tables with that mark.
+    pub(crate) fn created(&self) -> Vec<String> {
+        let marked = self
+            .tables
+            .iter()
+            .filter(|table| table.chains.iter().any(|(name, _)| name == CREATED));
+        marked.map(|table| table.table.clone()).collect()
+    }
+}
+
+/// The built-in chains of a table that `nft list table` shows to hold nothing: no rule, no policy but to accept, and
+/// nothing that is not a built-in chain. `None`: it holds something, or is not there.
+pub(crate) fn chains_of_an_empty_table(listed: &str) -> Option<Vec<&str>> {
+    let mut chains = Vec::new();
+    let mut lines = listed
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'));
+    lines
+        .next()
+        .filter(|line| line.starts_with("table ip") && line.ends_with('{'))?;
+    for line in lines {
+        let chain = line
+            .strip_prefix("chain ")
+            .and_then(|line| line.strip_suffix(" {"));
+        match chain {
+            Some(name) if is_builtin(name) => chains.push(name),
+            None if line == "}" || line.is_empty() => {}
+            None if line.starts_with("type ") && line.ends_with("; policy accept;") => {}
+            _ => return None,
+        }
+    }
+    Some(chains)
+}
+
+/// An empty chain nobody jumps to, in each table that was not there before us: so that whoever takes our rules away,
+/// perhaps long after and with another build of ours, knows that the table can go too.
+const CREATED: &str = "EGRET_CREATED";
+
 /// The chain of ours that a bare jump leads to.
 pub(crate) fn our_jump(rule: &str) -> Option<&str> {
     rule.strip_prefix("-j ")
@@ -209,6 +275,27 @@ COMMIT
             own.tables[0].jumps,
             [conditional, jump("OUTPUT", "-j EGRET_NAT")]
         );
+    }
+
+    #[test]
+    fn a_table_is_empty_only_if_nothing_at_all_is_in_it() {
+        let table = |inside: &str| {
+            format!(
+                "# Warning: managed by iptables-nft\ntable ip nat {{\n\tchain OUTPUT {{\n\t\ttype nat hook output priority -100; policy accept;\n{inside}\t}}\n}}\n"
+            )
+        };
+        assert_eq!(chains_of_an_empty_table(&table("")), Some(vec!["OUTPUT"]));
+        let held = [
+            table("\t\tip daddr 1.2.3.4 drop\n"),
+            table("").replace("OUTPUT", "OTHER"),
+            table("").replace("accept", "drop"),
+            table("").replace("\tchain", "\tset x {\n\t}\n\tchain"),
+            String::new(),
+            "Error: No such file or directory".to_owned(),
+        ];
+        for text in held {
+            assert_eq!(chains_of_an_empty_table(&text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Real rules in a real kernel, in network namespaces made for the purpose, with both implementations of iptables; and
-//! what is said, and left behind, when a binary or the kernel fails. Root is needed, and so are `ip`, `iptables`.
+//! what is said, and left behind, when a binary or the kernel fails. Root is needed, and so are `ip`, `iptables`, `nft`.
 
 #![expect(
     clippy::unwrap_used,
@@ -83,6 +83,39 @@ fn remove_leaves_the_kernel_as_it_was() {
         );
         assert_eq!(tools.saved(), before, "{backend}");
     }
+}
+
+#[test]
+fn tables_that_came_with_us_go_with_us_and_no_others() {
+    let (_namespace, tools) = (Namespace::enter(), Tools::only(Backend::Nft));
+    tools.link("nft");
+    tools.run("iptables", &["-t", "mangle", "-N", "OTHER"]);
+    let before = ruleset();
+    for _ in 0..2 {
+        tools.runner().apply(&plan()).unwrap();
+    }
+    assert!(ruleset().contains("table ip6 nat"));
+    assert!(tools.runner().remove().unwrap());
+    assert_eq!(ruleset(), before, "nothing of ours in nftables' own words");
+
+    // What somebody began to use meanwhile stays, and what was there before us stays even if it is empty.
+    tools.run("iptables", &["-t", "raw", "-N", "OTHER"]);
+    tools.run("iptables", &["-t", "raw", "-X", "OTHER"]);
+    tools.runner().apply(&plan()).unwrap();
+    tools.run("iptables", &["-t", "nat", "-A", "OUTPUT", "-j", "RETURN"]);
+    tools.run("ip6tables", &["-P", "OUTPUT", "DROP"]);
+    assert!(tools.runner().remove().unwrap());
+    let tables: Vec<_> = ruleset()
+        .lines()
+        .filter(|line| line.starts_with("table"))
+        .map(str::to_owned)
+        .collect();
+    let stay =
+        ["ip mangle", "ip raw", "ip nat", "ip6 filter"].map(|name| format!("table {name} {{"));
+    assert_eq!(
+        tables.iter().collect::<std::collections::BTreeSet<_>>(),
+        stay.iter().collect()
+    );
 }
 
 #[test]
@@ -180,7 +213,8 @@ fn a_kernel_that_refuses_one_family_keeps_neither() {
         if let Some(earlier) = &earlier {
             tools.runner().apply(earlier).unwrap();
         }
-        let before = tools.saved();
+        tools.link("nft");
+        let (before, ruleset_before) = (tools.saved(), ruleset());
         tools.script(
             "ip6tables-nft-restore",
             "echo \"ip6tables-restore: line 3 failed\" >&2; exit 1",
@@ -199,6 +233,9 @@ fn a_kernel_that_refuses_one_family_keeps_neither() {
             "it points at the line: {rule}"
         );
         assert_eq!(rules_of(&tools.saved()), rules_of(&before), "{earlier:?}");
+        if earlier.is_none() {
+            assert_eq!(ruleset(), ruleset_before);
+        }
     }
 }
 
@@ -340,6 +377,16 @@ fn plans() -> Vec<Plan> {
     ]
 }
 
+/// Everything nftables has in this network namespace.
+fn ruleset() -> String {
+    let output = Command::new("nft")
+        .args(["list", "ruleset"])
+        .output()
+        .expect("`nft` is needed for this test");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The rules and chains of an `iptables-save`, without the built-in tables a first use brings into being.
 fn rules_of(saved: &str) -> Vec<&str> {
     let custom =
@@ -412,6 +459,14 @@ impl Tools {
             }
         }
         tools
+    }
+
+    fn link(&self, name: &str) {
+        symlink(
+            Path::new("/usr/sbin").join(name),
+            self.folder.path().join(name),
+        )
+        .unwrap();
     }
 
     fn script(&self, name: &str, body: &str) {
