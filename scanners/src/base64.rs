@@ -131,7 +131,7 @@ impl Base64 {
             for (alignment, ends) in streaks.iter().enumerate() {
                 if ends >> place & 1 == 1 {
                     let streak = (position + place, index + place);
-                    self.open(alignment, streak, depth, at, harvest)?;
+                    self.open((alignment, streak), depth, at, harvest)?;
                 }
             }
         }
@@ -141,8 +141,7 @@ impl Base64 {
     /// Opens a view for the streak that ends with this character, unless one is open there.
     fn open(
         &mut self,
-        alignment: usize,
-        (position, index): (u64, u64),
+        (alignment, (position, index)): (usize, (u64, u64)),
         depth: u8,
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,

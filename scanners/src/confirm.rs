@@ -159,7 +159,7 @@ impl Candidate {
         (form, pattern, right): (&Form, &Pattern, &ByteSet),
     ) -> Step {
         let there = text.from(self.start);
-        if self.anchor == 0 && there.len() >= literal_reach(signature) {
+        if self.anchor == 0 && literal_reach(signature).is_some_and(|reach| there.len() >= reach) {
             if !shows_literal(signature, there) {
                 return Step::No;
             }
@@ -447,20 +447,26 @@ fn shows_literal(signature: &Signature, window: &[u8]) -> bool {
     })
 }
 
-/// So many bytes from the start tell whether the literal stands where it can.
-fn literal_reach(signature: &Signature) -> usize {
+/// So many bytes from the start tell whether the literal stands where it can; `None` where it can
+/// stand at many places, and asking early would cost more than it saves.
+fn literal_reach(signature: &Signature) -> Option<usize> {
     match &signature.shape {
         Shape::Pattern {
-            anchor: Anchor::Inner { literals, most, .. },
+            anchor:
+                Anchor::Inner {
+                    literals,
+                    least,
+                    most,
+                },
             ..
-        } => {
+        } if most - least <= 4 => Some(
             most + literals
                 .iter()
                 .map(|literal| literal.len())
                 .max()
-                .unwrap_or_default()
-        }
-        _ => 0,
+                .unwrap_or_default(),
+        ),
+        _ => None,
     }
 }
 

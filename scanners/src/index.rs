@@ -134,20 +134,7 @@ pub(crate) enum Lookup<'a> {
 impl Index {
     /// Compiles the signatures.
     pub(crate) fn new(signatures: &[Arc<Signature>]) -> Result<Index, CatalogError> {
-        let mut index = Index {
-            anchored: HashMap::new(),
-            anchored_bits: Box::new([0; KEY_BITS / 64]),
-            pairs: Vec::new(),
-            first: ByteSet::EMPTY,
-            odd_first: ByteSet::EMPTY,
-            matrix: Vec::new(),
-            after_words: Vec::new(),
-            words: None,
-            email: Vec::new(),
-            user_info: Vec::new(),
-            sets: [AsciiSet::new(ByteSet::ALNUM); 3],
-            forms: signatures.iter().map(Form::of).collect(),
-        };
+        let mut index = Index::empty(signatures);
         for (number, signature) in (0_u32..).zip(signatures) {
             let (anchors, columns) = match &signature.shape {
                 Shape::Token {
@@ -196,6 +183,23 @@ impl Index {
         let special = index.odd_first.with(b"@:");
         index.sets = [ByteSet::ALNUM, ByteSet::EMPTY.with(b"\\"), special].map(AsciiSet::new);
         Ok(index)
+    }
+
+    fn empty(signatures: &[Arc<Signature>]) -> Index {
+        Index {
+            anchored: HashMap::new(),
+            anchored_bits: Box::new([0; KEY_BITS / 64]),
+            pairs: Vec::new(),
+            first: ByteSet::EMPTY,
+            odd_first: ByteSet::EMPTY,
+            matrix: Vec::new(),
+            after_words: Vec::new(),
+            words: None,
+            email: Vec::new(),
+            user_info: Vec::new(),
+            sets: [AsciiSet::new(ByteSet::ALNUM); 3],
+            forms: signatures.iter().map(Form::of).collect(),
+        }
     }
 
     /// Anchors shorter than a key are extended by every byte that may follow them.

@@ -44,7 +44,7 @@ fn backslash_x(text: &[u8]) -> Vec<u8> {
 
 fn entities(text: &[u8]) -> Vec<u8> {
     let reference = |code: u32| {
-        if code % 2 == 0 {
+        if code.is_multiple_of(2) {
             format!("&#{code};")
         } else {
             format!("&#x{code:X};")
