@@ -212,6 +212,7 @@ context.set_alpn_protocols(["h2", "http/1.1"])
 def connection(plain, peer):
     try:
         plain.settimeout(60)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with context.wrap_socket(plain, server_side=True) as tls:
             if tls.selected_alpn_protocol() == "h2":
                 http2(tls)

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use egret_tests::{Exit, Process, wait_for};
-use rig::{EGRET, OTHER, Rig, SERVER, program};
+use rig::{AGENT, EGRET, OTHER, Rig, SERVER, program};
 use serde_json::Value;
 
 const POLICY: &str = "
@@ -38,6 +38,9 @@ struct Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Direct,
+    /// A cage made by a user without any power.
+    UserCage,
+    /// A cage made by root, whose toolchains no other user may read.
     Cage,
     Sidecar,
 }
@@ -49,8 +52,14 @@ impl Stage {
         trust_the_world(&rig);
         let config = fs::read_to_string(rig.path("egret.yaml")).unwrap();
         let state = rig.path("state").display().to_string();
-        let caged = config.replace(&state, &rig.path("cage-state").display().to_string());
-        fs::write(rig.path("cage.yaml"), caged).unwrap();
+        for way in [Way::Cage, Way::UserCage] {
+            let own = rig.path(&format!("state-{way:?}"));
+            fs::create_dir(&own).unwrap();
+            let caged = config.replace(&state, &own.display().to_string());
+            fs::write(rig.path(&format!("{way:?}.yaml")), caged).unwrap();
+        }
+        chown(rig.path("state-UserCage"), Some(AGENT), Some(AGENT)).unwrap();
+        fs::copy(program(), rig.path("egret")).unwrap();
         let shared = rig.path("trust-Sidecar");
         fs::create_dir(&shared).unwrap();
         chown(&shared, Some(EGRET), Some(EGRET)).unwrap();
@@ -71,13 +80,18 @@ impl Stage {
         let mut run = self.rig.places.inside("pod");
         // Root that has no capabilities cannot have a user namespace; a cage takes them away itself.
         if way != Way::Cage {
-            run.args(["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]);
+            run.args(["setpriv", "--bounding-set=-all", "--inh-caps=-all"]);
+            if way == Way::UserCage {
+                let agent = AGENT.to_string();
+                run.args(["--clear-groups", "--reuid", &agent, "--regid", &agent]);
+            }
+            run.arg("--");
         }
         run.args(["env", "-i"]);
         run.args(self.environment(way, &work));
-        if way == Way::Cage {
-            run.arg(program()).arg("exec").arg("-q").arg("-c");
-            run.arg(self.rig.path("cage.yaml")).arg("--");
+        if matches!(way, Way::Cage | Way::UserCage) {
+            run.arg(self.rig.path("egret")).args(["exec", "-q", "-c"]);
+            run.arg(self.rig.path(&format!("{way:?}.yaml"))).arg("--");
         }
         run.args(["timeout", "120", "sh", "-c"]);
         run.arg(format!("{WITHOUT_PROXY}\n{script}"))
@@ -89,6 +103,9 @@ impl Stage {
         let work = self.rig.path(&format!("work-{way:?}"));
         let _fresh = fs::remove_dir_all(&work);
         fs::create_dir(&work).unwrap();
+        if way == Way::UserCage {
+            chown(&work, Some(AGENT), Some(AGENT)).unwrap();
+        }
         work
     }
 
@@ -110,7 +127,7 @@ impl Stage {
             ("GIT_CONFIG_NOSYSTEM", "1".to_owned()),
         ]);
         let folder = self.rig.path(&format!("trust-{way:?}"));
-        if way != Way::Cage {
+        if !matches!(way, Way::Cage | Way::UserCage) {
             let bundle = folder.join("bundle.pem").display().to_string();
             variables.extend(READ_THE_BUNDLE.map(|name| (name, bundle.clone())));
             let store = folder.join("truststore.p12");
@@ -138,8 +155,9 @@ impl Stage {
     /// Decisions of the caged runs and of the sidecar.
     fn decisions(&self, way: Way) -> Vec<Value> {
         let mut records = self.rig.records();
-        if way == Way::Cage {
-            let folder = fs::read_dir(self.rig.path("cage-state/audit.d")).unwrap();
+        if matches!(way, Way::Cage | Way::UserCage) {
+            let folder = self.rig.path(&format!("state-{way:?}/audit.d"));
+            let folder = fs::read_dir(folder).unwrap();
             let texts = folder.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
             let lines: String = texts.collect();
             let parsed = lines
@@ -154,12 +172,21 @@ impl Stage {
 
 /// Runs the script in every way. The same output, the same requests, and each of them on record.
 fn is_served_as_if_direct(script: &str) {
+    serve(&[Way::Cage, Way::Sidecar], script);
+}
+
+/// The same, also in the cage of an ordinary user, who can run what the system has.
+fn is_served_to_all_as_if_direct(script: &str) {
+    serve(&[Way::UserCage, Way::Cage, Way::Sidecar], script);
+}
+
+fn serve(ways: &[Way], script: &str) {
     let mut stage = Stage::new();
     let direct = stage.run(Way::Direct, script);
     assert_eq!(direct.code, Some(0), "direct: {direct:?}");
     assert!(!direct.stdout.is_empty(), "a story says something");
     let expected = stage.book(0);
-    for way in [Way::Cage, Way::Sidecar] {
+    for &way in ways {
         if way == Way::Sidecar {
             stage.fence();
         }
@@ -200,7 +227,7 @@ fn trust_the_world(rig: &Rig) {
 
 #[test]
 fn curl() {
-    is_served_as_if_direct(
+    is_served_to_all_as_if_direct(
         "for version in --http1.1 --http2; do
            for path in text large none; do curl -sS -m 60 $version $BASE/$path | sha256sum; done
            head -c 300000 /dev/zero | curl -sS -m 60 $version --data-binary @- -w ' %{http_version} %{http_code}\\n' $BASE/echo
@@ -210,7 +237,7 @@ fn curl() {
 
 #[test]
 fn wget() {
-    is_served_as_if_direct(
+    is_served_to_all_as_if_direct(
         "wget -q --ca-certificate=$SSL_CERT_FILE -O- $BASE/large | sha256sum
          wget -q --ca-certificate=$SSL_CERT_FILE -O- --post-data='some words' $BASE/echo",
     );
@@ -218,7 +245,7 @@ fn wget() {
 
 #[test]
 fn git_clone() {
-    is_served_as_if_direct(
+    is_served_to_all_as_if_direct(
         "set -e
          git clone --quiet $BASE/git/sample.git sample
          git -C sample fsck --full --strict; git -C sample rev-parse HEAD
@@ -238,7 +265,7 @@ fn pip_install() {
 
 #[test]
 fn npm_install() {
-    is_served_as_if_direct(
+    is_served_to_all_as_if_direct(
         "set -e
          mkdir story; cd story; echo '{}' > package.json
          npm install --registry=$BASE/npm/ --no-audit --no-fund --no-update-notifier --loglevel=error sample-module > said
@@ -309,7 +336,7 @@ fn neither_no_proxy_nor_an_empty_environment_changes_anything() {
     let mut stage = Stage::new();
     let other = format!("--resolve other.example.com:9443:{OTHER}");
     let literal = format!("https://{SERVER}:9443/text");
-    for way in [Way::Cage, Way::Sidecar] {
+    for way in [Way::UserCage, Way::Cage, Way::Sidecar] {
         if way == Way::Sidecar {
             stage.fence();
         }
@@ -336,8 +363,60 @@ fn neither_no_proxy_nor_an_empty_environment_changes_anything() {
             }
         }
     }
-    assert_eq!(stage.book(0).len(), 6, "{:#?}", stage.book(0));
+    assert_eq!(stage.book(0).len(), 9, "{:#?}", stage.book(0));
 }
+
+/// Prints the figures with `--nocapture`. The bound is for a machine that does much else, in an unoptimised build.
+#[test]
+fn the_added_latency_is_a_matter_of_milliseconds() {
+    let mut stage = Stage::new();
+    let median = |stage: &Stage, way: Way, version: &str| {
+        let curl = format!(
+            "curl -sS -m 60 {version} -o /dev/null -w '%{{time_starttransfer}}\\n' '{LOOP}'"
+        );
+        let exit = stage.run(way, &curl);
+        let times = exit
+            .stdout
+            .lines()
+            .map(|line| line.parse::<f64>().unwrap() * 1e6);
+        let mut times: Vec<f64> = times.collect();
+        assert_eq!(times.len(), 300, "{exit:?}");
+        // The first one makes the connection.
+        let first = times.remove(0);
+        times.sort_by(f64::total_cmp);
+        (first, times[times.len() / 2])
+    };
+    let mut figures = Vec::new();
+    for way in [Way::Direct, Way::Cage, Way::Sidecar] {
+        if way == Way::Sidecar {
+            stage.fence();
+        }
+        for version in ["--http1.1", "--http2"] {
+            let (first, kept) = median(&stage, way, version);
+            println!(
+                "{way:?} {version}: first {first:.0} us, then {kept:.0} us a request (median of 299)"
+            );
+            figures.push(kept);
+        }
+    }
+    let added = figures[2..].iter().zip(figures[..2].iter().cycle());
+    assert!(
+        added
+            .clone()
+            .all(|(through, direct)| through - direct < 100_000.0),
+        "{figures:?}"
+    );
+    let begin = std::time::Instant::now();
+    for _ in 0..10 {
+        assert_eq!(stage.run(Way::Cage, "exit 0").code, Some(0));
+    }
+    println!(
+        "`egret exec` from start to exit: {:?} (mean of 10)",
+        begin.elapsed() / 10
+    );
+}
+
+const LOOP: &str = "https://api.example.com:9443/text?[1-300]";
 
 const WITHOUT_PROXY: &str = "unset HTTP_PROXY HTTPS_PROXY http_proxy https_proxy ALL_PROXY all_proxy NO_PROXY no_proxy NODE_USE_ENV_PROXY";
 
