@@ -84,10 +84,24 @@ fn home_project_and_tmp_stay_usable() {
 #[test]
 fn a_signal_to_egret_reaches_the_command_once() {
     let user = User::new();
-    let script = "trap 'echo got; n=$((n+1))' TERM; trap 'echo n=$n; exit 3' USR1; echo ready; while :; do read -t 60 < <(:) ; done";
+    let script = "
+import os, signal
+count = 0
+def term(*_):
+    global count
+    count += 1
+    print('got', flush=True)
+def usr1(*_):
+    print(f'n={count}', flush=True)
+    os._exit(3)
+signal.signal(signal.SIGTERM, term)
+signal.signal(signal.SIGUSR1, usr1)
+print('ready', flush=True)
+while True: signal.pause()
+";
     let mut child = user
         .exec(&["-q"])
-        .args(["bash", "-c", script])
+        .args(["python3", "-c", script])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -149,10 +163,13 @@ fn killing_either_side_leaves_nothing_behind() {
                 .iter()
                 .any(|pid| first_argument(*pid) == "sleep")
         });
-        let pid = *processes_with(&mark)
-            .iter()
-            .find(|pid| has_argument(**pid, word))
-            .unwrap_or_else(|| panic!("no {victim}"));
+        let mut found = None;
+        until(&format!("the {victim} is there"), || {
+            let mut running = processes_with(&mark).into_iter();
+            found = running.find(|pid| has_argument(*pid, word));
+            found.is_some()
+        });
+        let pid = found.unwrap();
         let killed = Command::new("kill")
             .args(["-9", &pid.to_string()])
             .status()

@@ -60,15 +60,45 @@ fn ctrl_c_ends_the_command_and_the_cage() {
     );
 }
 
+/// Signals that arrive together count as one, so the command takes its time and counts.
+const COUNTING: &str = "
+import signal, time
+count = [0]
+def handler(*_): count[0] += 1
+signal.signal(signal.SIGINT, handler)
+print('up', flush=True)
+while not count[0]: time.sleep(0.01)
+time.sleep(0.5)
+print('n is', count[0])
+";
+
 #[test]
 fn ctrl_c_that_the_command_handles_reaches_it_once() {
-    let script = "n=0; trap \"n=\\$((n+1))\" INT; sh -c \"echo up; exec sleep 1000\"; sleep 0.3; echo n is $n";
+    let user = User::new();
+    std::fs::write(user.project().join("count.py"), COUNTING).unwrap();
+    play(
+        &user,
+        &[
+            ("$EGRET exec -q -- python3 count.py\n", "\nup"),
+            ("\u{3}", "n is 1\r"),
+            ("echo code=$?\n", "\ncode=0"),
+        ],
+    );
+}
+
+/// A shell inside takes the terminal for itself and cannot give it back.
+#[test]
+fn a_script_gets_its_terminal_back_after_a_shell_in_a_cage() {
     play(
         &User::new(),
         &[
-            (&format!("$EGRET exec -q -- bash -c '{script}'\n"), "\nup"),
-            ("\u{3}", "n is 1\r"),
-            ("echo code=$?\n", "\ncode=0"),
+            (
+                "bash -c '$EGRET exec -q -- bash --norc --noprofile -i; echo back; read line; echo got=$line'\n",
+                "$ ",
+            ),
+            ("echo in$((1))side\n", "in1side"),
+            ("exit\n", "\nback"),
+            ("word\n", "got=word"),
         ],
     );
 }
