@@ -118,8 +118,9 @@ pub struct Session {
 const BLOCK: u64 = 16 * 1024;
 /// So many bytes may be decoded whatever the text.
 const DECODED_FREE: u64 = 1 << 20;
-/// So many bytes may be decoded for each byte of the text.
-const DECODED_PER_BYTE: u64 = 4;
+/// So many bytes may be decoded for each byte of the text. One level alone can take 4.6: base64 at
+/// four alignments, base32, hexadecimal at two, for a run that could be any of them.
+const DECODED_PER_BYTE: u64 = 5;
 
 impl Session {
     pub(crate) fn new(scanner: Arc<Scanner>, options: SessionOptions) -> Session {
