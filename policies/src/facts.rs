@@ -62,8 +62,9 @@ pub struct Facts<'a> {
     pub trouble: Option<Trouble>,
 }
 
-/// What went wrong. Trouble always denies, in every mode of enforcement except where
-/// [`Trouble::binds_audit_mode`] says otherwise.
+/// What went wrong. Trouble always denies, in audit mode too: that mode lets pass what the policy
+/// would deny, and cannot let pass what has no meaning to pass on: a request nobody understood, a
+/// body whose decoder stopped, an upstream that failed, a record that cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trouble {
     /// CONNECT target, SNI, Host and `:authority` do not agree.
@@ -94,14 +95,5 @@ impl Trouble {
             Self::AuditUnavailable => Code::AuditUnavailable,
             Self::Limit => Code::Limit,
         }
-    }
-
-    /// Whether this trouble refuses also in audit mode.
-    ///
-    /// Audit mode lets pass what the policy would deny. It cannot let pass what has no meaning to
-    /// pass on: a request nobody understood, an upstream that failed, a record that cannot be
-    /// written. Only an undecodable body is different: its bytes exist and were merely not read.
-    pub fn binds_audit_mode(self) -> bool {
-        !matches!(self, Self::UndecodableBody)
     }
 }

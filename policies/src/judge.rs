@@ -46,14 +46,13 @@ impl Policy {
             (None, _) if redacts => VerdictAction::Redact,
             (None, action) => action,
         };
-        let bound = facts.trouble.is_some_and(crate::Trouble::binds_audit_mode);
         Verdict {
             action,
             code,
             because: base.because,
             rule: deciders.rule().map(|rule| Arc::clone(&rule.name)),
             settled: deciders.is_settled(),
-            enforced: self.mode == Mode::Enforce || bound,
+            enforced: self.mode == Mode::Enforce || trouble.is_some(),
             findings,
         }
     }

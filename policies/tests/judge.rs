@@ -399,7 +399,7 @@ fn audit_mode_decides_and_does_not_enforce_except_on_trouble() {
     );
     for (trouble, refuses) in [
         (Trouble::BadRequest, true),
-        (Trouble::UndecodableBody, false),
+        (Trouble::UndecodableBody, true),
     ] {
         let verdict = Known {
             trouble: Some(trouble),
@@ -605,7 +605,7 @@ proptest! {
         let verdict = Known { trouble: Some(trouble), ..known }.judge(&policy);
         prop_assert_eq!(verdict.action, VerdictAction::Deny);
         prop_assert_eq!(verdict.code, Some(trouble.code()));
-        prop_assert!(verdict.refuses() || !verdict.enforced && !trouble.binds_audit_mode());
+        prop_assert!(verdict.refuses());
     }
 
     /// What is refused by name stays refused whatever the request turns out to be; so a refusal

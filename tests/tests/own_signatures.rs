@@ -83,6 +83,24 @@ fn own_signatures_block_and_follow_their_files() {
     assert!(said.contains("rules/gitleaks.toml:1:"), "{said}");
     assert_eq!(answer(&world, &format!("t=other_{hex}")).0, 403);
     assert_eq!(answer(&world, &format!("t={corp}")).0, 403);
+
+    // All of it is on record.
+    let reloads = world.egret().records_of("reload", 3);
+    let result = |number: usize| {
+        reloads[number]["reload"]["result"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        [result(0), result(1), result(2)],
+        ["loaded", "loaded", "refused"]
+    );
+    assert_eq!(reloads[2]["reload"]["error"], "policy");
+    assert_eq!(
+        reloads[2]["reload"]["generation"],
+        reloads[1]["reload"]["generation"]
+    );
     world.finish();
 }
 
