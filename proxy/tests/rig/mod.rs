@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    unreachable_pub,
     reason = "a test whose world cannot be set up must fail"
 )]
 #![allow(dead_code, reason = "each test file uses its part of the rig")]
