@@ -1,9 +1,8 @@
 //! What a process that holds a CA key and other people's secrets owes: no core files, no looking in, no privileges.
 
-use crate::terminal::note;
 use anyhow::Context as _;
 use caps::{CapSet, Capability};
-use egret_proxy::{Probes, unfenced_neighbours};
+use egret_proxy::Probes;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::{
     Gid, Uid, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
@@ -37,9 +36,6 @@ pub(crate) fn become_user(uid: u32) -> anyhow::Result<Probes> {
     const HELP: &str = "`--user` needs root, or the capabilities SETUID and SETGID";
     let somebody_else = if uid == NOBODY { NOBODY - 1 } else { NOBODY };
     let probes = Probes::of_user(somebody_else).context(HELP)?;
-    for neighbour in unfenced_neighbours(uid) {
-        note(&format!("egret: warning: {neighbour}"));
-    }
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
     // What is not in the bounding set cannot be had again. Without SETPCAP it stays, and is out of reach all the same:
     // nothing is executed, and no_new_privs is set below.

@@ -22,7 +22,7 @@ use crate::serve::Shared;
 mod neighbours;
 mod probe;
 
-pub use neighbours::{Neighbour, unfenced_neighbours};
+use neighbours::Neighbours;
 pub use probe::Probes;
 use probe::Round;
 
@@ -128,7 +128,12 @@ fn report(state: &FenceState) {
 /// Tries the probes now and every minute until the proxy stops.
 fn keep_proving(shared: &Shared, probes: &Probes, dns: bool) {
     let stopping = || *shared.phase.borrow() == Phase::Stopping;
+    let mut neighbours = Neighbours::of_user(rustix::process::geteuid().as_raw());
     while !stopping() {
+        for stranger in neighbours.look() {
+            tracing::warn!("{stranger}");
+        }
+        shared.metrics.neighboured(neighbours.count());
         shared.fence.prove(probes, dns);
         let holds = shared.fence.condition() == Some(true);
         shared.metrics.fenced(holds);

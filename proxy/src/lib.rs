@@ -58,7 +58,7 @@ pub use config::{
     AuditPath, AuditSettings, CaFiles, Config, Durability, KnownSecretSources, Limits, Listen,
     Pinned, Timeouts, UpstreamSettings,
 };
-pub use fence::{FenceState, Neighbour, Probes, unfenced_neighbours};
+pub use fence::{FenceState, Probes};
 pub use known_secrets::KnownSecretError;
 pub use listeners::{ListenError, Listeners};
 pub use proxy::{Addresses, Counts, Proxy, ReloadError, Running, StartError};

@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     generation: Gauge,
     audit_failures: Counter,
     fence: Gauge,
+    neighbours: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +52,7 @@ impl Metrics {
             generation: Gauge::<i64, AtomicI64>::default(),
             audit_failures: Counter::<u64, AtomicU64>::default(),
             fence: Gauge::<i64, AtomicI64>::default(),
+            neighbours: Gauge::<i64, AtomicI64>::default(),
         };
         metrics.register();
         metrics
@@ -79,6 +81,8 @@ impl Metrics {
         registry.register("audit_failures", help, self.audit_failures.clone());
         let help = "1 where the last round of probes proved the fence, else 0";
         registry.register("fence_holds", help, self.fence.clone());
+        let help = "Processes in this network namespace that could walk round the fence, in the last round";
+        registry.register("unfenced_neighbours", help, self.neighbours.clone());
     }
 
     pub(crate) fn flow_opened(&self) {
@@ -101,6 +105,11 @@ impl Metrics {
 
     pub(crate) fn fenced(&self, holds: bool) {
         self.fence.set(holds.into());
+    }
+
+    pub(crate) fn neighboured(&self, count: usize) {
+        self.neighbours
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn unrecorded(&self) {

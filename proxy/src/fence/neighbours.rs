@@ -1,21 +1,23 @@
 //! Who else is in this network namespace and could walk round the fence: what can be seen of it in `/proc`.
 //!
 //! The fence holds a process without NET_ADMIN and NET_RAW that is not our user. Others are reported, loudly. What
-//! cannot be seen (another pid namespace, another user's namespaces) is not vouched for.
+//! cannot be seen (another pid namespace, a `/proc` mounted with `hidepid`) is not vouched for.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A process beside us that the fence does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Neighbour {
+pub(super) struct Neighbour {
     /// Its process id, as we see it.
-    pub pid: u32,
+    pid: u32,
     /// Its name, which it may choose; without control characters.
-    pub name: String,
+    name: String,
     /// How it could walk round the fence.
-    pub why: &'static str,
+    why: &'static str,
 }
 
 impl fmt::Display for Neighbour {
@@ -28,14 +30,54 @@ impl fmt::Display for Neighbour {
     }
 }
 
-/// Every such process that can be seen, where `uid` is the user whose traffic is let through. The more privileges the
-/// caller still has, the more it sees.
-pub fn unfenced_neighbours(uid: u32) -> Vec<Neighbour> {
-    look(Path::new("/proc"), uid)
+/// Those seen in the last look.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    uid: u32,
+    /// What was reported and is still there, by process and reason: a name it could change with every look.
+    seen: BTreeSet<(u32, &'static str)>,
+}
+
+impl Neighbours {
+    /// Nobody seen yet; `uid` is the user whose traffic is let through.
+    pub(super) fn of_user(uid: u32) -> Self {
+        Neighbours {
+            uid,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Looks again and returns those that are new.
+    pub(super) fn look(&mut self) -> Vec<Neighbour> {
+        self.note(look(Path::new("/proc"), self.uid))
+    }
+
+    /// How many the last look saw.
+    pub(super) fn count(&self) -> usize {
+        self.seen.len()
+    }
+
+    fn note(&mut self, found: Vec<Neighbour>) -> Vec<Neighbour> {
+        let now = found
+            .iter()
+            .map(|neighbour| (neighbour.pid, neighbour.why))
+            .collect();
+        let before = std::mem::replace(&mut self.seen, now);
+        let is_new = |neighbour: &Neighbour| !before.contains(&(neighbour.pid, neighbour.why));
+        found.into_iter().filter(is_new).collect()
+    }
+}
+
+/// Which network namespace a process is in, without the right to trace it that `ns/net` asks for: the files of each
+/// namespace have inode numbers of their own.
+fn network(process: &Path) -> Option<u64> {
+    fs::metadata(process.join("net/dev"))
+        .ok()
+        .map(|file| file.ino())
 }
 
 fn look(proc: &Path, uid: u32) -> Vec<Neighbour> {
-    let Ok(ours) = fs::read_link(proc.join("self/ns/net")) else {
+    let Some(ours) = network(&proc.join("self")) else {
         return Vec::new();
     };
     let Ok(processes) = fs::read_dir(proc) else {
@@ -47,7 +89,7 @@ fn look(proc: &Path, uid: u32) -> Vec<Neighbour> {
         .filter(|pid| *pid != own)
         .filter_map(|pid| {
             let folder = proc.join(pid.to_string());
-            let here = fs::read_link(folder.join("ns/net")).is_ok_and(|theirs| theirs == ours);
+            let here = network(&folder) == Some(ours);
             let status = Status::parse(&fs::read_to_string(folder.join("status")).ok()?)?;
             let why = status.dangers(uid).filter(|_| here)?;
             Some(Neighbour {
@@ -130,6 +172,38 @@ mod tests {
         assert!(danger(1000, "0000000000000080").contains("SETUID"));
         assert!(danger(1337, "0000000000000000").contains("own user"));
         assert!(danger(0, "000001ffffffffff").contains("NET_ADMIN"));
+    }
+
+    #[test]
+    fn each_is_reported_once_while_it_stays() {
+        let neighbour = |pid, name: &str, why| Neighbour {
+            pid,
+            name: name.to_owned(),
+            why,
+        };
+        let mut neighbours = Neighbours::of_user(1337);
+        let rounds = [
+            (vec![neighbour(7, "a", "x")], 1),
+            (vec![neighbour(7, "renamed", "x")], 0),
+            (vec![neighbour(7, "a", "y"), neighbour(8, "a", "x")], 2),
+            (vec![], 0),
+            (vec![neighbour(7, "a", "y")], 1),
+        ];
+        for (found, reported) in rounds {
+            let count = found.len();
+            assert_eq!(neighbours.note(found).len(), reported);
+            assert_eq!(neighbours.count(), count);
+        }
+    }
+
+    #[test]
+    fn network_namespaces_are_told_apart_without_privileges() {
+        assert!(network(Path::new("/proc/self")).is_some());
+        assert_eq!(
+            network(Path::new("/proc/self")),
+            network(Path::new("/proc/thread-self"))
+        );
+        assert_eq!(network(Path::new("/proc/no-such-process")), None);
     }
 
     #[test]
