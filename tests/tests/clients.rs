@@ -312,7 +312,7 @@ fn an_event_is_passed_on_before_the_next_one_exists() {
             // The origin has written no byte of the next event when this one is read.
             world.origin.open(&gate, 1);
             assert_eq!(lines.next().unwrap(), format!("id: {tick}"));
-            assert_eq!(lines.next().unwrap(), format!("data: tick {tick}"));
+            assert_eq!(lines.next().unwrap(), format!("data: {{\"tick\":{tick}}}"));
             assert_eq!(lines.next().unwrap(), "");
         }
         assert_eq!(lines.next(), None);

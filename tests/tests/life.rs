@@ -92,15 +92,15 @@ fn sigterm_lets_a_running_request_finish() {
         .start();
     let mut stdout = curl.stdout.take().unwrap();
     world.origin.open("drain", 1);
-    let mut first = [0; 19];
+    let mut first = [0; 23];
     stdout.read_exact(&mut first).unwrap();
-    assert_eq!(&first, b"id: 0\ndata: tick 0\n");
+    assert_eq!(&first, b"id: 0\ndata: {\"tick\":0}\n");
     world.egret().process().signal(Signal::TERM);
     world.egret().process().line_with("stopping");
     world.origin.open("drain", 1);
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "\nid: 1\ndata: tick 1\n\n");
+    assert_eq!(rest, "\nid: 1\ndata: {\"tick\":1}\n\n");
     assert!(curl.wait().unwrap().success());
     world.finish();
 }

@@ -87,7 +87,7 @@ fn a_secret_in_a_streamed_answer_is_masked_while_it_streams() {
         let token = canary::github_token();
         world
             .origin
-            .says(&["It is ", &format!("{token} "), "as you know."]);
+            .says(&["It is ", &format!("{token} "), "as you know. "]);
         let gate = format!("answer-{version}");
         let url = format!("https://api.openai.com/v1/chat/completions?gate={gate}");
         let body = json!({"model": "gpt-test", "stream": true, "messages": [{"role": "user", "content": "Which?"}]});
@@ -116,10 +116,10 @@ fn a_secret_in_a_streamed_answer_is_masked_while_it_streams() {
         assert_eq!(lines.next(), None);
         assert!(curl.wait().unwrap().success());
         assert!(said.starts_with("It is [github-token]*"), "{said}");
-        assert!(said.ends_with(" as you know."), "{said}");
+        assert!(said.ends_with(" as you know. "), "{said}");
         assert_eq!(
             said.len(),
-            "It is ".len() + token.len() + " as you know.".len()
+            "It is ".len() + token.len() + " as you know. ".len()
         );
     }
     let outcomes = world.egret().records_of("outcome", 2);

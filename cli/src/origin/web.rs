@@ -169,7 +169,8 @@ pub(super) fn events(
 
 fn ticks(uri: &Uri, world: &Arc<World>) -> Response<Body> {
     let count: usize = parameter(uri, "n").unwrap_or(3);
-    let ticks = (0..count).map(|tick| Event::raw(&format!("id: {tick}\ndata: tick {tick}\n\n")));
+    let ticks =
+        (0..count).map(|tick| Event::raw(&format!("id: {tick}\ndata: {{\"tick\":{tick}}}\n\n")));
     events(ticks.collect(), parameter(uri, "gate"), world)
 }
 
