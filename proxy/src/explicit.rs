@@ -23,8 +23,9 @@ use crate::read::{self, Bound, Objection};
 use crate::reply::{self, Reply};
 use crate::serve;
 use crate::stream::Captured;
+use crate::watched::Watched;
 
-type Client = TokioIo<Captured<TcpStream>>;
+type Client = TokioIo<Watched<Captured<TcpStream>>>;
 
 /// Serves one client of the explicit proxy.
 pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
@@ -37,11 +38,15 @@ pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
         }),
         tunnel: Mutex::new(None),
     });
+    let (stream, two_lengths) = Watched::new(Captured::new(stream, shared.limits.idle));
     let service = {
         let front = Arc::clone(&front);
-        service_fn(move |request| Arc::clone(&front).request(request))
+        service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(two_lengths.clone());
+            Arc::clone(&front).request(request)
+        })
     };
-    let io: Client = TokioIo::new(Captured::new(stream, shared.limits.idle));
+    let io: Client = TokioIo::new(stream);
     let connection = http1_builder(&shared.limits)
         .serve_connection(io, service)
         .with_upgrades();
@@ -138,7 +143,7 @@ async fn enter(upgrade: OnUpgrade, flow: Arc<OpenFlow>, known: Known) {
 fn reclaim(upgraded: Upgraded, flow: &OpenFlow, known: &Known) -> Option<Captured<TcpStream>> {
     let parts = upgraded.downcast::<Client>().ok()?;
     if parts.read_buf.is_empty() {
-        return Some(parts.io.into_inner());
+        return Some(parts.io.into_inner().into_inner());
     }
     serve::turn_away(
         flow,

@@ -5,13 +5,13 @@
 //! the framing from what is known of the body; no framing header is ever copied.
 //!
 //! What has been decided before these functions see a head, by the HTTP/1 parser: obsolete line
-//! folding, bare CR, spaces before colons and malformed chunks are refused; a `Content-Length`
-//! beside a `Transfer-Encoding` is dropped, and the connection closed after the message, which is
-//! what RFC 9112, section 6.1, leaves as the other choice.
+//! folding, bare CR, spaces before colons and malformed chunks are refused. A `Content-Length` beside a
+//! `Transfer-Encoding` is dropped by it: [`Lengths`] sees it before, and marks the request.
 //!
 //! Deliberately absent: names and destinations (that Host, SNI and target agree is `serve`'s), the
 //! scanning of values (`heads`), and any socket.
 
+mod lengths;
 mod prepare;
 
 use http::header::{
@@ -22,6 +22,7 @@ use http::uri::Scheme;
 use http::{Method, StatusCode, Uri, Version, request, response};
 use thiserror::Error;
 
+pub(crate) use lengths::{Lengths, TwoLengths};
 pub(crate) use prepare::{
     BodyOut, RequestOut, ResponseOut, clean_trailers, prepare_request, prepare_response, seal_of,
 };
@@ -130,6 +131,9 @@ pub(crate) fn check_request(
     check_size(&head.headers, target, limits, &mut faults);
     check_fields(&head.headers, head.version, &mut faults);
     check_lengths(&head.headers, head.version, &mut faults);
+    if head.extensions.get().is_some_and(TwoLengths::stated) {
+        faults.push(HeadFault::TwoLengths);
+    }
     check_method(head, &mut faults);
     check_target(&head.method, &head.uri, &mut faults);
     check_host(head, &mut faults);

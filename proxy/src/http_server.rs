@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -13,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::config::Limits;
 use crate::conversation::Conversation;
 use crate::drain::draining;
+use crate::watched::Watched;
 use crate::windows;
 
 /// Serves HTTP/1.1 until either side ends it.
@@ -21,7 +24,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = Arc::clone(&conversation.flow.shared);
-    let service = service_fn(move |request| Arc::clone(&conversation).exchange(request));
+    let (stream, two_lengths) = Watched::new(stream);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(two_lengths.clone());
+        Arc::clone(&conversation).exchange(request)
+    });
     let connection = http1_builder(&shared.limits).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

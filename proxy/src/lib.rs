@@ -42,6 +42,7 @@ mod stream;
 mod tunnel;
 mod unwrap;
 mod upstream;
+mod watched;
 mod windows;
 
 mod body;

@@ -35,15 +35,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 
 /// The names the origin has a certificate for.
-pub const ALLOWED: &str = "allowed.test";
+pub(crate) const ALLOWED: &str = "allowed.test";
 /// Allowed too, at the same origin.
-pub const SECOND: &str = "second.test";
+pub(crate) const SECOND: &str = "second.test";
 /// Allowed by the policy, but the origin's certificate is for another name.
-pub const FORGED: &str = "forged.test";
+pub(crate) const FORGED: &str = "forged.test";
 /// Not in the policy.
-pub const DENIED: &str = "denied.test";
+pub(crate) const DENIED: &str = "denied.test";
 
-pub const POLICY: &str = "version: 1
+pub(crate) const POLICY: &str = "version: 1
 default: deny
 rules:
   - name: tests
@@ -59,26 +59,26 @@ rules:
 
 /// What the origin saw.
 #[derive(Default)]
-pub struct Seen {
-    pub accepted: AtomicUsize,
-    pub requests: Mutex<Vec<String>>,
-    pub undecided: AtomicUsize,
+pub(crate) struct Seen {
+    pub(crate) accepted: AtomicUsize,
+    pub(crate) requests: Mutex<Vec<String>>,
+    pub(crate) undecided: AtomicUsize,
 }
 
-pub struct Rig {
-    pub running: Running,
-    pub seen: Arc<Seen>,
-    pub folder: tempfile::TempDir,
-    pub roots: RootCertStore,
+pub(crate) struct Rig {
+    pub(crate) running: Running,
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) roots: RootCertStore,
 }
 
 impl Rig {
-    pub async fn start() -> Rig {
+    pub(crate) async fn start() -> Rig {
         Rig::with(|_| ()).await
     }
 
     /// A rig whose configuration is changed before the start.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Rig {
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let seen = Arc::new(Seen::default());
         let log = folder.path().join("audit.jsonl");
@@ -131,12 +131,12 @@ impl Rig {
         }
     }
 
-    pub fn proxy(&self) -> std::net::SocketAddr {
+    pub(crate) fn proxy(&self) -> std::net::SocketAddr {
         *self.running.addresses().proxy.first().unwrap()
     }
 
     /// Sends bytes to the proxy and reads one answer, or until it closes.
-    pub async fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.proxy()).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
@@ -149,7 +149,7 @@ impl Rig {
     }
 
     /// A socket after CONNECT was answered 200.
-    pub async fn connected(&self, target: &str) -> TcpStream {
+    pub(crate) async fn connected(&self, target: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.proxy()).await.unwrap();
         let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -166,13 +166,18 @@ impl Rig {
     }
 
     /// TLS through a tunnel, as curl would.
-    pub async fn secured(&self, target: &str, sni: &str, alpn: &[&str]) -> TlsStream<TcpStream> {
+    pub(crate) async fn secured(
+        &self,
+        target: &str,
+        sni: &str,
+        alpn: &[&str],
+    ) -> TlsStream<TcpStream> {
         let stream = self.connected(target).await;
         self.handshake(stream, sni, alpn).await.unwrap()
     }
 
     /// A handshake that may fail.
-    pub async fn handshake(
+    pub(crate) async fn handshake(
         &self,
         stream: TcpStream,
         sni: &str,
@@ -191,7 +196,7 @@ impl Rig {
     }
 
     /// Ends the proxy and gives its records.
-    pub async fn records(self) -> Vec<serde_json::Value> {
+    pub(crate) async fn records(self) -> Vec<serde_json::Value> {
         self.running.shutdown().await;
         let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
         text.lines()
@@ -199,7 +204,7 @@ impl Rig {
             .collect()
     }
 
-    pub fn parsed(&self) -> Vec<String> {
+    pub(crate) fn parsed(&self) -> Vec<String> {
         self.seen.requests.lock().unwrap().clone()
     }
 }
@@ -217,7 +222,7 @@ fn is_whole(answer: &[u8]) -> bool {
 }
 
 /// An HTTP/1 request on a fresh connection: status and body.
-pub async fn http1(
+pub(crate) async fn http1(
     stream: TlsStream<TcpStream>,
     requests: Vec<Request<Full<Bytes>>>,
 ) -> Vec<(StatusCode, String)> {
@@ -235,7 +240,7 @@ pub async fn http1(
 }
 
 /// HTTP/2 requests on a fresh connection, one after the other.
-pub async fn http2(
+pub(crate) async fn http2(
     stream: TlsStream<TcpStream>,
     requests: Vec<Request<Full<Bytes>>>,
 ) -> Vec<(StatusCode, String)> {
@@ -260,7 +265,7 @@ async fn read(response: Response<Incoming>) -> (StatusCode, String) {
 }
 
 /// A request in origin form with a `Host`.
-pub fn get(host: &str, path: &str) -> Request<Full<Bytes>> {
+pub(crate) fn get(host: &str, path: &str) -> Request<Full<Bytes>> {
     Request::get(path)
         .header("host", host)
         .body(Full::default())
@@ -268,14 +273,14 @@ pub fn get(host: &str, path: &str) -> Request<Full<Bytes>> {
 }
 
 /// A request with scheme and authority, for HTTP/2.
-pub fn get2(authority: &str, path: &str) -> Request<Full<Bytes>> {
+pub(crate) fn get2(authority: &str, path: &str) -> Request<Full<Bytes>> {
     Request::get(format!("https://{authority}{path}"))
         .body(Full::default())
         .unwrap()
 }
 
 /// `event verdict code` of each record.
-pub fn briefly(records: &[serde_json::Value]) -> Vec<String> {
+pub(crate) fn briefly(records: &[serde_json::Value]) -> Vec<String> {
     let word = |record: &serde_json::Value, key: &str| {
         record
             .get(key)
