@@ -13,7 +13,8 @@ DEMO_NEEDS  := curl:curl dig:dnsutils
 TEST_NEEDS  := $(DEMO_NEEDS) openssl:openssl python3:python3 npm:npm git:git \
 	iptables:iptables nft:nftables ip:iproute2 nc:netcat-openbsd socat:socat ping:iputils-ping \
 	certutil:libnss3-tools tmux:tmux setpriv:util-linux prlimit:util-linux kubectl:kubernetes-client \
-	wget:wget node:nodejs go:golang-go java:default-jdk-headless keytool:default-jdk-headless zstd:zstd
+	wget:wget node:nodejs go:golang-go java:default-jdk-headless keytool:default-jdk-headless zstd:zstd \
+	iodine:iodine ptunnel:ptunnel kdig:knot-dnsutils
 
 help: ## Say what there is
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 14

