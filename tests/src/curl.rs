@@ -26,7 +26,7 @@ impl Curl {
             "--silent",
             "--show-error",
             "--max-time",
-            "60",
+            "600",
             "--write-out",
             "%{json}",
         ]);
