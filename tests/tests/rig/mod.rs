@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use egret_tests::{Exit, Process, command};
+use egret_tests::{Exit, Process, command, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -88,6 +88,7 @@ impl Rig {
         rig.certify();
         rig.configure(policy);
         rig.world = Some(rig.start_world());
+        rig.meet_the_neighbours();
         rig
     }
 
@@ -248,6 +249,17 @@ impl Rig {
         let world = Process::start("the world", &mut run);
         world.line_with("world ready");
         world
+    }
+
+    /// Packets wait below netfilter until the next hop's link address is known, for a second or more on a link that has
+    /// just come up: what an agent sends before there are rules would leave after they came.
+    fn meet_the_neighbours(&self) {
+        for address in [SERVER, SERVER6] {
+            wait_for("an answer from the world", || {
+                let ping = ["ping", "-c", "1", "-W", "1", address];
+                (self.places.root(&ping).code == Some(0)).then_some(())
+            });
+        }
     }
 
     fn counter(&self, place: &str) -> u64 {
