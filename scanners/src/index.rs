@@ -8,12 +8,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::Anchored;
+use aho_corasick::automaton::{Automaton, StateID};
+use aho_corasick::dfa::DFA;
 use regex_syntax::hir::{Hir, HirKind};
 
 use crate::catalog::class_bytes;
 use crate::simd::{AsciiSet, BLOCK, masks};
-use crate::{Anchor, ByteSet, CatalogError, Segment, Shape, Signature};
+use crate::{Anchor, ByteSet, CatalogError, Pattern, Segment, Shape, Signature};
 
 /// How many bytes an anchor is looked up by.
 pub(crate) const KEY: usize = 3;
@@ -40,13 +42,20 @@ pub(crate) struct Index {
     /// The rows that need a word of their context before them.
     after_words: Vec<Bank>,
     /// Those words.
-    words: Option<AhoCorasick>,
+    words: Option<Words>,
     /// By signature: what is known of a regex besides the regex.
     pub(crate) forms: Vec<Option<Form>>,
     pub(crate) email: Vec<u32>,
     pub(crate) user_info: Vec<u32>,
     /// Letters and digits; backslash; all other bytes at which something starts.
     sets: [AsciiSet; 3],
+}
+
+/// The context words, as a table that reads a text byte by byte and can stop anywhere.
+#[derive(Debug)]
+struct Words {
+    table: DFA,
+    start: StateID,
 }
 
 /// What every match of a regex looks like.
@@ -145,7 +154,7 @@ impl Index {
                     pattern,
                     ..
                 } => (prefixes.as_slice(), leading(pattern.hir())),
-                Shape::Pattern { pattern, .. } => (&[] as &[_], leading(pattern.hir())),
+                Shape::Pattern { pattern, .. } => (&[] as &[_], of_pattern(pattern)),
                 Shape::PrivateKey => {
                     index.add_key(
                         Entry {
@@ -367,18 +376,34 @@ impl Index {
             .flat_map(move |bank| bank.survivors(bytes))
     }
 
-    /// Where the last of the words starts in `bytes`, if one stands there.
-    pub(crate) fn last_word(&self, bytes: &[u8]) -> Option<usize> {
-        let words = self.words.as_ref()?;
-        words
-            .find_overlapping_iter(bytes)
-            .map(|found| found.start())
-            .max()
+    /// Reads on in search of words, from the state after the byte before (none: from scratch).
+    /// The new state, and where in `bytes` the last word found starts, counted from its end.
+    pub(crate) fn read_words(
+        &self,
+        state: Option<StateID>,
+        bytes: &[u8],
+    ) -> (Option<StateID>, Option<usize>) {
+        let Some(Words { table, start }) = &self.words else {
+            return (None, None);
+        };
+        let mut state = state.unwrap_or(*start);
+        let mut back: Option<usize> = None;
+        for (place, byte) in bytes.iter().enumerate() {
+            state = table.next_state(Anchored::No, state, *byte);
+            if table.is_special(state) && table.is_match(state) {
+                let shortest = (0..table.match_len(state))
+                    .map(|word| table.pattern_len(table.match_pattern(state, word)))
+                    .min();
+                let here = shortest.map(|length| bytes.len() - place - 1 + length);
+                back = here.into_iter().chain(back).min();
+            }
+        }
+        (Some(state), back)
     }
 }
 
 /// The context words of the rows that need one.
-fn words_of(signatures: &[Arc<Signature>]) -> Result<Option<AhoCorasick>, CatalogError> {
+fn words_of(signatures: &[Arc<Signature>]) -> Result<Option<Words>, CatalogError> {
     let contexts = signatures
         .iter()
         .filter_map(|signature| signature.context.as_ref());
@@ -390,14 +415,18 @@ fn words_of(signatures: &[Arc<Signature>]) -> Result<Option<AhoCorasick>, Catalo
     if words.is_empty() {
         return Ok(None);
     }
-    let built = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .build(&words);
-    built.map(Some).map_err(|error| CatalogError::Row {
+    let refuse = |problem: String| CatalogError::Row {
         id: "context words".to_owned(),
-        problem: error.to_string(),
-    })
+        problem,
+    };
+    let table = DFA::builder()
+        .ascii_case_insensitive(true)
+        .build(&words)
+        .map_err(|error| refuse(error.to_string()))?;
+    let start = table
+        .start_state(Anchored::No)
+        .map_err(|error| refuse(error.to_string()))?;
+    Ok(Some(Words { table, start }))
 }
 
 impl Bank {
@@ -422,6 +451,17 @@ impl Bank {
 fn slot_of([first, second, third]: [u8; KEY]) -> usize {
     let key = u32::from_le_bytes([first, second, third, 0]);
     (key.wrapping_mul(0x9E37_79B1) >> (32 - KEY_BITS.ilog2())) as usize
+}
+
+/// Which bytes may stand at each of the first places of every match of a regex, as far as the
+/// matrix looks: where the regex leaves a place open, a byte of its alphabet.
+fn of_pattern(pattern: &Pattern) -> Vec<ByteSet> {
+    let mut sets = leading(pattern.hir());
+    let sure = pattern.minimum().min(COLUMNS);
+    if !sets.is_empty() && sets.len() < sure {
+        sets.resize(sure, alphabet(pattern.hir()));
+    }
+    sets
 }
 
 /// Which bytes may stand at each of the first places of every match of these segments.

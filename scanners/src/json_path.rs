@@ -44,8 +44,21 @@ const KEY_MAX: usize = 64;
 impl JsonPath {
     /// Reads on.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+        let mut rest = bytes;
+        loop {
+            if self.in_string && !self.escaped {
+                let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                let (inside, after) = rest.split_at(plain);
+                let room = (KEY_MAX + 1).saturating_sub(self.string.len());
+                self.string
+                    .extend_from_slice(inside.get(..room).unwrap_or(inside));
+                rest = after;
+            }
+            let Some((byte, after)) = rest.split_first() else {
+                return;
+            };
             self.read_byte(*byte);
+            rest = after;
         }
     }
 

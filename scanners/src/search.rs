@@ -4,6 +4,8 @@
 //! swallowed, and the first position not yet looked at. Everything decided is handed out as a
 //! [`Found`] at once; putting it in order is the caller's.
 
+use aho_corasick::automaton::StateID;
+
 use crate::confirm::{Candidate, Step, Swallow};
 use crate::index::Lookup;
 use crate::known::NeedleSearch;
@@ -47,15 +49,15 @@ pub(crate) struct Search {
     live: Vec<Candidate>,
     swallows: Vec<Swallow>,
     known: NeedleSearch,
-    /// Up to where context words were looked for, and where the last one starts.
+    /// Up to where context words were looked for, how far into one that was, and where the last
+    /// one starts.
     words_until: u64,
+    word_state: Option<StateID>,
     last_word: Option<u64>,
 }
 
 /// How far before a match a word of its context may stand.
 const WINDOW_MAX: u64 = 96;
-/// The longest such word.
-const WORD_MAX: u64 = 32;
 
 impl Search {
     /// A search that starts at this position of its text.
@@ -256,14 +258,18 @@ impl Search {
     /// stands there as it must, is asked when a candidate has come that far.
     fn is_after_word(&mut self, scanner: &Scanner, text: &Text<'_>) -> bool {
         let earliest = self.next.saturating_sub(WINDOW_MAX);
-        let from = self
-            .words_until
-            .saturating_sub(WORD_MAX)
-            .max(earliest)
-            .max(text.base);
-        if let Some(place) = scanner.index.last_word(text.slice(from, self.next)) {
-            self.last_word = Some(from + place as u64).max(self.last_word);
+        let mut from = self.words_until;
+        if self.word_state.is_none() || from < earliest.max(text.base) {
+            self.word_state = None;
+            from = earliest.max(text.base);
         }
+        let (state, back) = scanner
+            .index
+            .read_words(self.word_state, text.slice(from, self.next));
+        if let Some(back) = back {
+            self.last_word = Some(self.next - back as u64).max(self.last_word);
+        }
+        self.word_state = state;
         self.words_until = self.next;
         self.last_word.is_some_and(|start| start >= earliest)
     }
