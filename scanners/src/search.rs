@@ -243,11 +243,14 @@ impl Search {
                 let candidate = Candidate::without_anchor(self.next, row);
                 self.try_start(scanner, text, candidate, found);
             }
-            let mut rows = scanner.index.rows_after_words(there).peekable();
+            // Reading for words costs most, so the boundary is asked before.
+            let at = self.next;
+            let may = |row: &u32| may_start_row(scanner, text, *row, at);
+            let mut rows = scanner.index.rows_after_words(there).filter(may).peekable();
             if rows.peek().is_some() && self.is_after_word(scanner, text) {
                 for row in rows {
-                    let candidate = Candidate::without_anchor(self.next, row);
-                    self.try_start(scanner, text, candidate, found);
+                    let candidate = Candidate::without_anchor(at, row);
+                    self.try_candidate(scanner, text, candidate, found);
                 }
             }
         }
@@ -281,8 +284,7 @@ impl Search {
         candidate: Candidate,
         found: &mut Harvest,
     ) {
-        let signature = scanner.signatures().get(candidate.signature as usize);
-        if signature.is_some_and(|signature| may_start(signature, text, candidate.start)) {
+        if may_start_row(scanner, text, candidate.signature, candidate.start) {
             self.try_candidate(scanner, text, candidate, found);
         }
     }
@@ -320,6 +322,12 @@ fn starts_here(text: &Text<'_>, position: u64, first: u8) -> bool {
             .before(position)
             .is_some_and(|byte| byte.is_ascii_alphanumeric())
             || after_escape(text, position))
+}
+
+/// Whether the left boundary of the signature with this index holds.
+fn may_start_row(scanner: &Scanner, text: &Text<'_>, row: u32, position: u64) -> bool {
+    let signature = scanner.signatures().get(row as usize);
+    signature.is_some_and(|signature| may_start(signature, text, position))
 }
 
 /// Whether the left boundary of a signature holds.
