@@ -11,7 +11,8 @@ trap 'rm -f "$log"' EXIT
 begin=$SECONDS
 export EGRET_BIN="${CARGO_TARGET_DIR:-$PWD/target}/debug/egret"
 
-cargo build --workspace && cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$log"
+# Whoever starts us in the background may have us ignore Ctrl-C; the stories about signals begin with none ignored.
+cargo build --workspace && env --default-signal=INT,QUIT cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$log"
 ended=$?
 
 passed=0 failed=0
