@@ -5,6 +5,8 @@
 //! Root is needed, and `ip`, `nft`, `iptables`, `openssl`, `setpriv`, `python3`: without them the stories fail.
 //! Every address exists only inside namespaces made here, which are gone at the end.
 
+pub(crate) mod escapes;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
