@@ -130,7 +130,9 @@ STATIC = goods()
 
 
 def answer(version, method, path, headers, body):
-    print("request", version, method, headers.get("host", "-"), path, flush=True)
+    # One write: the lines of two threads must not meet.
+    sys.stdout.write(f"request {version} {method} {headers.get('host', '-')} {path}\n")
+    sys.stdout.flush()
     if path.startswith("/git/"):
         return http_backend(method, path, headers, body)
     if path.startswith("/echo"):

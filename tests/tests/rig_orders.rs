@@ -104,6 +104,7 @@ struct Story {
 impl Story {
     fn new(seed: u64) -> Self {
         let rig = Rig::new(POLICY);
+        rig.meet_the_neighbours();
         let script = rig_script("attempts.py");
         let agent = rig.places.agent_process(&[
             "/usr/bin/python3",

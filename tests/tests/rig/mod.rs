@@ -90,7 +90,6 @@ impl Rig {
         rig.certify();
         rig.configure(policy);
         rig.world = Some(rig.start_world());
-        rig.meet_the_neighbours();
         rig
     }
 
@@ -255,7 +254,7 @@ impl Rig {
 
     /// Packets wait below netfilter until the next hop's link address is known, for a second or more on a link that has
     /// just come up: what an agent sends before there are rules would leave after they came.
-    fn meet_the_neighbours(&self) {
+    pub(crate) fn meet_the_neighbours(&self) {
         for address in [SERVER, SERVER6] {
             wait_for("an answer from the world", || {
                 let ping = ["ping", "-c", "1", "-W", "1", address];
