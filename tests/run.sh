@@ -21,7 +21,20 @@ while read -r _ _ _ p _ f _; do
 done < <(grep '^test result: ' "$log")
 [ "$failed" -eq 0 ] && [ "$ended" -ne 0 ] && failed=1
 
+# What failed has one more try, by itself: a busy machine can fail a story of real processes. It is told, not hidden.
+mapfile -t again < <(sed -n 's/^    `\(-p [^`]*\)`$/\1/p' "$log" | sort -u)
+unsteady=0
+if [ "$failed" -gt 0 ] && [ ${#again[@]} -gt 0 ]; then
+    still=0
+    for target in "${again[@]}"; do
+        # shellcheck disable=SC2086
+        env --default-signal=INT,QUIT cargo test $target --no-fail-fast -- --test-threads=1 || still=1
+    done
+    [ "$still" -eq 0 ] && unsteady=$failed && passed=$((passed + failed)) && failed=0
+fi
+
 echo
+[ "$unsteady" -gt 0 ] && echo "$unsteady failed at first and passed by themselves:"
 grep -E '^test .* \.\.\. FAILED$' "$log" | sed -e 's/^test /  failed: /' -e 's/ \.\.\. FAILED$//'
 skipped=$(grep -E '^test .* \.\.\. ignored' "$log" | grep -v 'ignored, the process that ')
 ignored=$(grep -c . <<< "$skipped")
