@@ -17,6 +17,8 @@ pub(crate) struct Ledger {
     patience: Duration,
     /// A record was not acknowledged in time, and none has been since: the log hangs without an error.
     hangs: Arc<AtomicBool>,
+    /// A record would not fit, as far as is known: see `room`.
+    full: AtomicBool,
 }
 
 /// A record that nobody may rely on.
@@ -36,6 +38,7 @@ impl Ledger {
             writer: Arc::new(writer),
             patience,
             hangs: Arc::default(),
+            full: AtomicBool::new(false),
         }
     }
 
@@ -63,7 +66,14 @@ impl Ledger {
 
     /// Whether the log can be written, as far as is known.
     pub(crate) fn is_available(&self) -> bool {
-        self.writer.is_available() && !self.hangs.load(Ordering::Acquire)
+        self.writer.is_available()
+            && !self.hangs.load(Ordering::Acquire)
+            && !self.full.load(Ordering::Acquire)
+    }
+
+    /// Takes over whether another record would fit, and tells what was thought before.
+    pub(crate) fn set_room(&self, room: bool) -> bool {
+        !self.full.swap(!room, Ordering::AcqRel)
     }
 
     /// Completes when the log cannot be written.

@@ -34,6 +34,7 @@ mod reach;
 mod read;
 mod reload;
 mod reply;
+mod room;
 mod roots;
 mod serve;
 mod snapshot;

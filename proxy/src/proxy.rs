@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -25,6 +26,7 @@ use crate::listeners::Listeners;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::reload::{Reloader, Watch};
+use crate::room;
 use crate::roots::{self, RootsError};
 use crate::serve::Shared;
 use crate::snapshot::{LoadError, Source};
@@ -114,6 +116,7 @@ impl Proxy {
         let key = state::fingerprint_key(&config.state_dir)?;
         let source = Source::new(&config, key);
         let shared = Arc::new(share(&config, &source, &addresses, phases.clone())?);
+        tokio::spawn(room::watch(log_path(&config), Arc::downgrade(&shared)));
         let reloader = Reloader::new(source, Arc::clone(&shared));
         let watcher = config.watch.then(|| reloader.watch()).transpose()?;
         let (alive, all_gone) = mpsc::channel(1);
@@ -209,11 +212,16 @@ fn share(
     })
 }
 
-fn open_ledger(config: &Config) -> Result<Ledger, StartError> {
-    let path = match &config.audit.path {
+/// Where the audit log is.
+fn log_path(config: &Config) -> PathBuf {
+    match &config.audit.path {
         AuditPath::File(path) => config.state_dir.join(path),
         AuditPath::Stdout => "/dev/stdout".into(),
-    };
+    }
+}
+
+fn open_ledger(config: &Config) -> Result<Ledger, StartError> {
+    let path = log_path(config);
     let durability = match config.audit.durability {
         Durability::Written => egret_audit::Durability::Written,
         Durability::Synced => egret_audit::Durability::Synced,

@@ -159,6 +159,33 @@ fn a_running_tunnel_ends_with_the_log() {
 }
 
 #[test]
+fn a_stream_ends_with_the_log_though_nothing_else_happens() {
+    let policy = "version: 1\nrules:\n  - name: raw\n    hosts: [plain.test]\n    cidrs: [127.0.0.0/8]\n    \
+                  action: tunnel\n";
+    let world = Setup::policy(policy).start();
+    let mut tunnel = Wire::over(Wire::connect_method(world.egret().proxy, "plain.test:80"));
+    tunnel
+        .send("GET /text HTTP/1.1\r\nhost: a.test\r\n\r\n")
+        .unwrap();
+    assert_eq!(tunnel.answer().unwrap().status, 200);
+    let pid = world.egret().process().id().to_string();
+    let size = std::fs::metadata(world.egret().audit()).unwrap().len();
+    let begin = Instant::now();
+    limit(&pid, &(size + 1).to_string());
+    let ended = tunnel.rest();
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "after {:?}: {ended:?}",
+        begin.elapsed()
+    );
+    limit(&pid, "unlimited");
+    wait_for("the log to have room again", || {
+        (world.get("https://origin.test/text").json()["error"]["code"] == "no_rule").then_some(())
+    });
+    world.finish_uncounted();
+}
+
+#[test]
 fn every_form_of_an_inner_address_is_refused() {
     let open = "version: 1\ndefault: allow\nrules:\n  - name: mine\n    hosts: [127.0.0.1, \"::1\"]\n    \
                 cidrs: [127.0.0.1/32, \"::1/128\"]\n    ports: [{https}]\n    action: allow\n";
