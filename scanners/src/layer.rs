@@ -1,7 +1,6 @@
 //! One text and everything that is looked for in it: its own search, and its decoded views, which
 //! are layers again.
 
-use crate::ScanError;
 use crate::base64::Base64;
 use crate::confirm::Swallow;
 use crate::fold::fold;
@@ -11,41 +10,54 @@ use crate::search::{Harvest, Search};
 use crate::text::{LEFT_CONTEXT, Text};
 use crate::units::{self, Unit, UnitFn};
 use crate::view::{Decoder, Open, View};
+use crate::{Carrier, ScanError};
 
 /// How deep encodings may be nested.
 const DEPTH_MAX: u8 = 3;
 
 /// The encodings that replace single characters.
-const ENCODINGS: [Encoding; 7] = [
-    Encoding {
-        announces: Announce::Byte(b'\\'),
-        unit: units::escape,
-    },
-    Encoding {
-        announces: Announce::Byte(b'%'),
-        unit: units::percent,
-    },
-    Encoding {
-        announces: Announce::Byte(b'&'),
-        unit: units::reference,
-    },
-    Encoding {
-        announces: Announce::Byte(b'='),
-        unit: units::quoted_printable,
-    },
-    Encoding {
-        announces: Announce::Byte(b'\0'),
-        unit: units::wide,
-    },
-    Encoding {
-        announces: Announce::Byte(b'+'),
-        unit: units::utf7,
-    },
-    Encoding {
-        announces: Announce::NotAscii,
-        unit: fold,
-    },
-];
+const ENCODINGS: Encodings = with_percent(Encoding {
+    announces: Announce::Byte(b'%'),
+    unit: units::percent,
+});
+
+/// The same where `+` stands for a space: in forms and in the query of a URL.
+const FORM_ENCODINGS: Encodings = with_percent(Encoding {
+    announces: Announce::Either(b'%', b'+'),
+    unit: units::form,
+});
+
+type Encodings = [Encoding; 7];
+
+const fn with_percent(percent: Encoding) -> Encodings {
+    [
+        Encoding {
+            announces: Announce::Byte(b'\\'),
+            unit: units::escape,
+        },
+        percent,
+        Encoding {
+            announces: Announce::Byte(b'&'),
+            unit: units::reference,
+        },
+        Encoding {
+            announces: Announce::Byte(b'='),
+            unit: units::quoted_printable,
+        },
+        Encoding {
+            announces: Announce::Byte(b'\0'),
+            unit: units::wide,
+        },
+        Encoding {
+            announces: Announce::Byte(b'+'),
+            unit: units::utf7,
+        },
+        Encoding {
+            announces: Announce::NotAscii,
+            unit: fold,
+        },
+    ]
+}
 
 /// The encodings of whole runs, base64 apart.
 const RUNS: [RunKind; 5] = [
@@ -62,7 +74,8 @@ pub(crate) struct Layer {
     base: u64,
     depth: u8,
     search: Search,
-    /// One for each of [`ENCODINGS`], none where no deeper view may be opened.
+    encodings: &'static Encodings,
+    /// One for each of the encodings, none where no deeper view may be opened.
     units: Vec<Watch>,
     /// One for each of [`RUNS`].
     runs: Vec<Watch>,
@@ -140,6 +153,7 @@ impl Watch {
 /// The bytes an encoded character can start with.
 enum Announce {
     Byte(u8),
+    Either(u8, u8),
     /// The first byte of a character of two to four bytes (UTF-8).
     NotAscii,
 }
@@ -163,6 +177,7 @@ impl Encoding {
     fn announced(&self, bytes: &[u8]) -> Option<usize> {
         match self.announces {
             Announce::Byte(byte) => memchr::memchr(byte, bytes),
+            Announce::Either(one, other) => memchr::memchr2(one, other, bytes),
             Announce::NotAscii if bytes.is_ascii() => None,
             Announce::NotAscii => bytes.iter().position(|byte| (0xC2..=0xF0).contains(byte)),
         }
@@ -195,13 +210,13 @@ struct Outlook {
 /// Whether a character is encoded may depend on the next encoded one: in `\u00=37`, what follows
 /// `\u00` is known only once `=37` is read. So before that place nothing counts as known that was
 /// told by bytes from there on.
-fn look_out(watches: &mut [Watch], text: &Text<'_>) -> Outlook {
+fn look_out(watches: &mut [Watch], encodings: &Encodings, text: &Text<'_>) -> Outlook {
     let mut outlook = Outlook {
         trigger: None,
         until: text.end(),
     };
     let mut asked = [false; ENCODINGS.len()];
-    for (kind, (watch, encoding)) in watches.iter_mut().zip(&ENCODINGS).enumerate() {
+    for (kind, (watch, encoding)) in watches.iter_mut().zip(encodings).enumerate() {
         if watch.view.is_some() {
             continue;
         }
@@ -221,7 +236,9 @@ fn look_out(watches: &mut [Watch], text: &Text<'_>) -> Outlook {
     if outlook.until == text.end() {
         return outlook;
     }
-    while let Some((kind, position)) = told_by_later_bytes(watches, text, outlook.until, &asked) {
+    while let Some((kind, position)) =
+        told_by_later_bytes((watches, encodings), text, outlook.until, &asked)
+    {
         outlook.until = position;
         if let Some(asked) = asked.get_mut(kind) {
             *asked = true;
@@ -232,14 +249,14 @@ fn look_out(watches: &mut [Watch], text: &Text<'_>) -> Outlook {
 
 /// An encoding, not asked yet, that is undecided shortly before `until` if the rest is not known.
 fn told_by_later_bytes(
-    watches: &[Watch],
+    (watches, encodings): (&[Watch], &Encodings),
     text: &Text<'_>,
     until: u64,
     asked: &[bool],
 ) -> Option<(usize, u64)> {
     let known = text.until(until);
     let near = until.saturating_sub(units::LONGEST);
-    let kinds = watches.iter().zip(&ENCODINGS).zip(asked).enumerate();
+    let kinds = watches.iter().zip(encodings).zip(asked).enumerate();
     let undecided = kinds.filter_map(|(kind, ((watch, encoding), asked))| {
         if *asked || watch.view.is_some() {
             return None;
@@ -261,6 +278,7 @@ impl Layer {
             base,
             depth,
             search: Search::starting_at(base),
+            encodings: &ENCODINGS,
             units: (0..deeper(ENCODINGS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
@@ -268,6 +286,17 @@ impl Layer {
             runs: (0..deeper(RUNS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
+        }
+    }
+
+    /// A text of this layout, whose first byte is at position 0.
+    pub(crate) fn of(carrier: &Carrier) -> Layer {
+        Layer {
+            encodings: match carrier {
+                Carrier::Form | Carrier::Url => &FORM_ENCODINGS,
+                _ => &ENCODINGS,
+            },
+            ..Layer::new(0, 0)
         }
     }
 
@@ -317,6 +346,7 @@ impl Layer {
             base,
             depth,
             search,
+            encodings,
             units,
             runs,
             base64,
@@ -327,7 +357,7 @@ impl Layer {
             ended,
         };
         loop {
-            let Outlook { trigger, until } = look_out(units, &text);
+            let Outlook { trigger, until } = look_out(units, encodings, &text);
             let until_there = text.until(until);
             let mut closed = false;
             for watch in units.iter_mut() {
@@ -346,7 +376,7 @@ impl Layer {
             let Some((kind, trigger)) = trigger else {
                 return Ok(());
             };
-            let (Some(watch), Some(encoding)) = (units.get_mut(kind), ENCODINGS.get(kind)) else {
+            let (Some(watch), Some(encoding)) = (units.get_mut(kind), encodings.get(kind)) else {
                 return Ok(());
             };
             let before = until.min(trigger.saturating_sub(LEFT_CONTEXT as u64 / 2));

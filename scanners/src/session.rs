@@ -128,8 +128,8 @@ impl Session {
         let streamed = options.carrier == Carrier::Sse;
         Session {
             scanner,
+            layer: Layer::of(&options.carrier),
             options,
-            layer: Layer::new(0, 0),
             ledger: Ledger::default(),
             released: 0,
             path: structured.then(Box::default),

@@ -161,6 +161,14 @@ pub(crate) fn percent(bytes: &[u8], ended: bool) -> Unit {
     }
 }
 
+/// Percent-encoding with `+` for a space (WHATWG URL, section 5.1: forms and queries).
+pub(crate) fn form(bytes: &[u8], ended: bool) -> Unit {
+    match bytes.first() {
+        Some(b'+') => Unit::byte(1, b' '),
+        _ => percent(bytes, ended),
+    }
+}
+
 /// The longest character reference that is read, `&#x0010FFFF;`.
 const REFERENCE_MAX: usize = 12;
 
