@@ -34,6 +34,10 @@ pub(crate) struct Base64 {
     run: Option<Run>,
     /// The next position to look at.
     from: u64,
+    /// Nothing that starts before this position is looked for.
+    floor: u64,
+    /// Where it began to read: a run may start there, in the middle of a longer one.
+    first: u64,
     views: [Option<Box<View>>; ALIGNMENTS],
 }
 
@@ -46,10 +50,13 @@ struct Run {
 }
 
 impl Base64 {
-    pub(crate) fn starting_at(position: u64) -> Base64 {
+    /// A lookout that reads from `position` on, for what starts at or after `floor`.
+    pub(crate) fn starting_at(position: u64, floor: u64) -> Base64 {
         Base64 {
             run: None,
             from: position,
+            floor,
+            first: position,
             views: Default::default(),
         }
     }
@@ -78,7 +85,7 @@ impl Base64 {
         }
         loop {
             if self.run.is_none() {
-                match KIND.find(text, self.from) {
+                match KIND.find(text, self.from, self.first) {
                     RunStart::NotBefore(position) => {
                         self.from = position.max(self.from);
                         return Ok(());
@@ -164,6 +171,9 @@ impl Base64 {
             depth + 1,
         );
         view.be_quiet();
+        if start < self.floor {
+            view.start_at(self.floor, at.1, harvest);
+        }
         *slot = Some(Box::new(view));
         self.advance_view(alignment, at, harvest)
     }

@@ -144,7 +144,7 @@ impl Candidate {
             Shape::Email => match crate::places::address(text, self.at) {
                 crate::places::Address::No => Step::No,
                 crate::places::Address::More => Step::More,
-                crate::places::Address::Found(start, end) => decide(signature, text, start, end),
+                crate::places::Address::Found(end) => decide(signature, text, self.start, end),
             },
             Shape::Known => Step::No,
         }

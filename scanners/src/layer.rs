@@ -90,6 +90,8 @@ struct Watch {
     from: u64,
     /// Where the next view may start at the earliest: after what the last one decoded.
     earliest: u64,
+    /// A run may start here, in the middle of a longer one.
+    floor: u64,
 }
 
 impl Watch {
@@ -98,6 +100,7 @@ impl Watch {
             view: None,
             from: position,
             earliest: position,
+            floor: position,
         }
     }
 
@@ -132,7 +135,7 @@ impl Watch {
             if self.view.is_some() && !self.advance(scanner, text, harvest)? {
                 return Ok(());
             }
-            match kind.find(text, self.from) {
+            match kind.find(text, self.from, self.floor) {
                 RunStart::NotBefore(position) => {
                     self.from = position.max(self.from);
                     return Ok(());
@@ -162,6 +165,34 @@ enum Announce {
 struct Encoding {
     announces: Announce,
     unit: UnitFn,
+}
+
+/// For what is looked for in a text: before which position nothing can start.
+#[derive(Clone, Copy)]
+pub(crate) struct Floors {
+    /// For values, and for encoded characters.
+    text: u64,
+    /// For each encoding of runs. It may be in the middle of a run.
+    runs: [u64; RUNS.len()],
+    base64: u64,
+}
+
+impl Floors {
+    pub(crate) fn all_at(position: u64) -> Floors {
+        Floors {
+            text: position,
+            runs: [position; RUNS.len()],
+            base64: position,
+        }
+    }
+
+    pub(crate) fn map(self, to: impl Fn(u64) -> u64) -> Floors {
+        Floors {
+            text: to(self.text),
+            runs: self.runs.map(&to),
+            base64: to(self.base64),
+        }
+    }
 }
 
 /// Where an encoded character stands.
@@ -282,7 +313,7 @@ impl Layer {
             units: (0..deeper(ENCODINGS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
-            base64: (depth < DEPTH_MAX).then(|| Box::new(Base64::starting_at(base))),
+            base64: (depth < DEPTH_MAX).then(|| Box::new(Base64::starting_at(base, base))),
             runs: (0..deeper(RUNS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
@@ -298,6 +329,33 @@ impl Layer {
             },
             ..Layer::new(0, 0)
         }
+    }
+
+    /// Looks for nothing that starts before the floors; what stands there is left context. Only
+    /// before the first advance.
+    pub(crate) fn look_from(&mut self, floors: &Floors) {
+        self.search = Search::starting_at(floors.text);
+        for watch in &mut self.units {
+            *watch = Watch::starting_at(floors.text);
+        }
+        for (watch, floor) in self.runs.iter_mut().zip(floors.runs) {
+            *watch = Watch::starting_at(floor);
+        }
+        if let Some(base64) = &mut self.base64 {
+            **base64 = Base64::starting_at(self.base, floors.base64);
+        }
+    }
+
+    /// Up to where everything is decided that starts before `until`.
+    fn floors(search: &Search, runs: &[Watch], base64: Option<&Base64>, until: u64) -> Floors {
+        let mut floors = Floors::all_at(search.hold(until).max(search.earliest()).min(until));
+        for (floor, watch) in floors.runs.iter_mut().zip(runs) {
+            *floor = watch.hold().min(until);
+        }
+        if let Some(base64) = base64 {
+            floors.base64 = base64.hold().min(until);
+        }
+        floors
     }
 
     /// The position of the first byte of the window.
@@ -385,7 +443,8 @@ impl Layer {
                 .max(watch.earliest)
                 .max(*base);
             let mut view = View::new(Decoder::Units(encoding.unit), trigger, start, *depth + 1);
-            view.take_over(scanner, &text.until(trigger), search.swallows(), harvest)?;
+            let floors = Layer::floors(search, runs, base64.as_deref(), until);
+            view.take_over(scanner, &text, (floors, search.swallows()), harvest)?;
             watch.view = Some(Box::new(view));
         }
     }

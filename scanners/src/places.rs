@@ -13,14 +13,14 @@ const DOMAIN_MAX: usize = 255;
 /// The longest `user:password` that is looked for.
 const USER_INFO_MAX: usize = 256;
 
-/// The e-mail address around the `@` at `at`: where it starts and ends.
+/// The e-mail address around the `@` at `at`: where it ends.
 pub(crate) enum Address {
     /// None.
     No,
     /// Not known yet.
     More,
-    /// From here to there.
-    Found(u64, u64),
+    /// Up to here.
+    Found(u64),
 }
 
 /// Where the local part that ends at `at` starts: at the first word in the run of local part bytes,
@@ -61,7 +61,7 @@ pub(crate) fn address(text: &Text<'_>, at: u64) -> Address {
         return Address::More;
     }
     match domain_length(window.get(..length).unwrap_or_default()) {
-        Some(length) => Address::Found(start, at + 1 + length as u64),
+        Some(length) => Address::Found(at + 1 + length as u64),
         None => Address::No,
     }
 }

@@ -180,8 +180,9 @@ pub(crate) enum RunStart {
 }
 
 impl RunKind {
-    /// The first run from a position on that is long enough.
-    pub(crate) fn find(self, text: &Text<'_>, mut from: u64) -> RunStart {
+    /// The first run from a position on that is long enough; the rest of a run that started before
+    /// only at `floor`.
+    pub(crate) fn find(self, text: &Text<'_>, mut from: u64, floor: u64) -> RunStart {
         let dense = self.dense();
         let least = self.least_dense();
         loop {
@@ -196,7 +197,8 @@ impl RunKind {
             if start >= text.end() {
                 return RunStart::NotBefore(text.end());
             }
-            let joined = text.before(start).is_some_and(|byte| set.contains(byte));
+            let joined =
+                start != floor && text.before(start).is_some_and(|byte| set.contains(byte));
             match self.measure(text, start) {
                 Measure::Enough if !joined => return RunStart::At(start),
                 Measure::Unknown if !joined => return RunStart::NotBefore(start),

@@ -44,6 +44,8 @@ pub(crate) struct Search {
     next: u64,
     /// Whether an anchor could start at `next`, which more bytes will tell.
     undecided: bool,
+    /// Nothing that starts before this position is looked for.
+    earliest: u64,
     /// Where the local part of an e-mail address at the end of the text would start.
     open_local: u64,
     live: Vec<Candidate>,
@@ -64,6 +66,7 @@ impl Search {
     pub(crate) fn starting_at(position: u64) -> Search {
         Search {
             next: position,
+            earliest: position,
             open_local: position,
             known: NeedleSearch::starting_at(position),
             ..Search::default()
@@ -84,7 +87,7 @@ impl Search {
         self.open_local = if scanner.index.email.is_empty() || text.ended {
             text.end()
         } else {
-            local_part_start(text, text.end())
+            self.local_part_start(text, text.end())
         };
     }
 
@@ -100,6 +103,11 @@ impl Search {
             .unwrap_or(end);
         let known = self.known.hold(end);
         undecided.min(live).min(known).min(self.open_local).min(end)
+    }
+
+    /// Nothing that starts before this position is looked for.
+    pub(crate) fn earliest(&self) -> u64 {
+        self.earliest
     }
 
     /// The matches being swallowed.
@@ -196,8 +204,12 @@ impl Search {
         }));
     }
 
+    fn local_part_start(&self, text: &Text<'_>, at: u64) -> u64 {
+        local_part_start(text, at).max(self.earliest.min(at))
+    }
+
     fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
-        let start = local_part_start(text, self.next);
+        let start = self.local_part_start(text, self.next);
         if start < self.next {
             for signature in &scanner.index.email {
                 let candidate = Candidate::around(start, *signature, self.next);

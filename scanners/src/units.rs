@@ -231,7 +231,8 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
 }
 
 /// Quoted-printable (RFC 2045 section 6.7): `=40`, and `=` at the end of a line, which joins it.
-/// What stands for control characters decodes but opens no view: `width=12` is no encoding.
+/// What stands for control characters decodes but opens no view: `width=12` is no encoding. What
+/// stands for a byte of another character does where it is written as the format asks, in upper case.
 pub(crate) fn quoted_printable(bytes: &[u8], ended: bool) -> Unit {
     let joined = |length| Unit::Encoded {
         length,
@@ -248,7 +249,8 @@ pub(crate) fn quoted_printable(bytes: &[u8], ended: bool) -> Unit {
             Digits::Unknown => Unit::unknown(ended),
             Digits::Value(value) => {
                 let byte = u8::try_from(value).unwrap_or_default();
-                let opens = byte.is_ascii_graphic() || byte == b' ';
+                let upper = !rest.iter().take(2).any(u8::is_ascii_lowercase);
+                let opens = byte.is_ascii_graphic() || byte == b' ' || byte >= 0x80 && upper;
                 Unit::Encoded {
                     length: 3,
                     bytes: [byte, 0, 0, 0],

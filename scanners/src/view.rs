@@ -8,7 +8,7 @@
 use crate::ScanError;
 use crate::base64::TELLING;
 use crate::confirm::Swallow;
-use crate::layer::Layer;
+use crate::layer::{Floors, Layer};
 use crate::runs::{RunKind, RunState, RunStep};
 use crate::scanner::Scanner;
 use crate::search::{Found, Harvest};
@@ -98,15 +98,18 @@ impl View {
     }
 
     /// Decodes and scans up to where the view was opened, and goes on with what is being swallowed
-    /// there.
+    /// there. What starts before `floors` is decided in the encoded text, and only context here.
     pub(crate) fn take_over(
         &mut self,
         scanner: &Scanner,
         text: &Text<'_>,
-        swallows: &[Swallow],
+        (floors, swallows): (Floors, &[Swallow]),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        self.decode(text, harvest);
+        let to = self.opened_at;
+        self.decode(text, to, harvest);
+        let floors = floors.map(|floor| self.inner_start(floor));
+        self.child.look_from(&floors);
         self.scan(scanner, false, harvest)?;
         for swallow in swallows {
             let open = Open::of(swallow);
@@ -122,6 +125,19 @@ impl View {
         Ok(())
     }
 
+    /// Decodes up to `floor`, and looks for nothing that starts before it.
+    pub(crate) fn start_at(&mut self, floor: u64, text: &Text<'_>, harvest: &mut Harvest) {
+        self.decode(text, floor, harvest);
+        let floor = self.inner_start(floor);
+        self.child.look_from(&Floors::all_at(floor));
+    }
+
+    /// The first byte of the child whose encoding starts at or after a position.
+    fn inner_start(&self, position: u64) -> u64 {
+        let before = self.map.partition_point(|(start, _)| *start < position);
+        self.child.base() + before as u64
+    }
+
     /// Decodes and scans what is at hand. True when the view can be closed.
     pub(crate) fn advance(
         &mut self,
@@ -130,7 +146,7 @@ impl View {
         harvest: &mut Harvest,
     ) -> Result<bool, ScanError> {
         loop {
-            let stop = self.decode(text, harvest);
+            let stop = self.decode(text, text.end(), harvest);
             let ended = stop == Stop::RunEnd || text.ended && self.fed == text.end();
             self.scan(scanner, ended, harvest)?;
             if ended || (stop == Stop::Break && self.child.is_idle()) {
@@ -147,17 +163,17 @@ impl View {
         }
     }
 
-    /// Decodes up to where the view might be closed, or as far as the text is at hand.
-    fn decode(&mut self, text: &Text<'_>, harvest: &mut Harvest) -> Stop {
+    /// Decodes up to where the view might be closed, or up to `to`, as far as the text is at hand.
+    fn decode(&mut self, text: &Text<'_>, to: u64, harvest: &mut Harvest) -> Stop {
         let mut decoded = Vec::new();
         let stop = match &mut self.decoder {
             Decoder::Units(unit) => {
                 let unit = *unit;
-                self.decode_units(unit, text, &mut decoded)
+                self.decode_units(unit, (text, to), &mut decoded)
             }
             Decoder::Run(kind, state) => {
                 let (kind, mut state) = (*kind, *state);
-                let stop = self.decode_run(kind, &mut state, text, &mut decoded);
+                let stop = self.decode_run(kind, &mut state, (text, to), &mut decoded);
                 self.decoder = Decoder::Run(kind, state);
                 stop
             }
@@ -171,10 +187,10 @@ impl View {
         &mut self,
         kind: RunKind,
         state: &mut RunState,
-        text: &Text<'_>,
+        (text, to): (&Text<'_>, u64),
         decoded: &mut Vec<u8>,
     ) -> Stop {
-        loop {
+        while self.fed < to || to == text.end() {
             match kind.step(state, text, self.fed) {
                 RunStep::End => return Stop::RunEnd,
                 RunStep::Unknown => return Stop::Starved,
@@ -190,6 +206,7 @@ impl View {
                 }
             }
         }
+        Stop::Starved
     }
 
     /// Whether a run may be left at this byte: none telling for a while, and it is none.
@@ -221,8 +238,13 @@ impl View {
         }
     }
 
-    fn decode_units(&mut self, unit: UnitFn, text: &Text<'_>, decoded: &mut Vec<u8>) -> Stop {
-        while self.fed < text.end() {
+    fn decode_units(
+        &mut self,
+        unit: UnitFn,
+        (text, to): (&Text<'_>, u64),
+        decoded: &mut Vec<u8>,
+    ) -> Stop {
+        while self.fed < to {
             let there = text.from(self.fed);
             let mut at_break = false;
             let (bytes, count, length, opens) = match unit(there, text.ended) {

@@ -395,3 +395,20 @@ proptest! {
         prop_assert_eq!(again, cleared);
     }
 }
+
+#[test]
+fn cuts_that_once_differed() {
+    let scanner = scanner();
+    let lookalike = [
+        "\u{430}".as_bytes(),
+        full_width(EMAIL.as_bytes()).as_slice(),
+    ]
+    .concat();
+    let wide = b"__4gZGF0YWRvZ19rZXkgPSAwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZiD7+AGoAYQBuAGU-+AC4AZABvAGU-+ACsAeABAAG0-+AGEAaQBsAC4-+AGUAeABhAG0-+AHAAbABlAC4-+AG8AcgBn-%6a%61%6e%65%2e%64%6f%65%2b%78%40%6d%61%69%6c%2e%65%78%61%6d%70%6c%65%2e%6f%72%67";
+    for text in [lookalike.as_slice(), wide] {
+        let whole = scan(&scanner, &Carrier::Text, [text]);
+        let split = scan(&scanner, &Carrier::Text, text.chunks(1));
+        assert_eq!(brief(&whole), brief(&split));
+        hold_all_cuts(&scanner, &Carrier::Text, text).unwrap();
+    }
+}
