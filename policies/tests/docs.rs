@@ -1,9 +1,10 @@
-//! Every policy that the documentation shows is one that Egret takes.
+//! Every policy that the documentation shows is one that Egret takes, and what it lists is what there is.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use egret_policies::{KnownIds, Policy, Surroundings};
-use egret_scanners::Catalog;
+use egret_scanners::{Catalog, checks};
 
 const RULES: &str = "[[rules]]\nid = \"a\"\nregex = '''labkey_[0-9a-f]{32}'''\n";
 
@@ -35,6 +36,20 @@ fn every_policy_in_the_documentation_is_right() {
         seen >= 2,
         "only {seen} policies were found in the documentation"
     );
+}
+
+#[test]
+fn every_check_is_listed_and_every_listed_check_is_there() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, section) = page.split_once("\n### Checks\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    let listed: BTreeSet<&str> = rows
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .collect();
+    let there: BTreeSet<&str> = checks::all().iter().map(checks::Check::name).collect();
+    assert_eq!(listed, there);
 }
 
 fn yaml_blocks(text: &str) -> impl Iterator<Item = String> + '_ {
