@@ -141,198 +141,228 @@ fn whole_files() {
     }
 }
 
+/// What may be wrong with a rule: its text, and the words of the complaint.
+const RULES: &[(&str, &str)] = &[
+    ("‹hosts: [a.com], action: allow", "rule has no name"),
+    ("name: ‹7, action: allow", "expected text for `name`"),
+    ("name: ‹\"a b\", action: allow", "bad rule name `a b`"),
+    ("name: ‹\"\", action: allow", "bad rule name"),
+    (
+        "name: ‹default, action: allow",
+        "rule name `default` is taken",
+    ),
+    ("‹name: a, hosts: [a.com]", "rule has no action"),
+    ("name: a, action: ‹approve", "`approve` is reserved"),
+    ("name: a, action: ‹alow", "bad value `alow` for action"),
+    (
+        "name: a, action: ‹[allow]",
+        "expected one of `allow`, `deny`, `tunnel`, found a list",
+    ),
+    (
+        "name: a, action: allow, ‹host: [a.com]",
+        "unknown key `host` in a rule",
+    ),
+    (
+        "name: a, action: allow, ‹action: deny",
+        "duplicate key `action`",
+    ),
+    ("name: a, action: allow, hosts: ‹[]", "`hosts` is empty"),
+    (
+        "name: a, action: allow, hosts: ‹a.com",
+        "expected a list for `hosts`, found text",
+    ),
+    (
+        "name: a, action: allow, hosts: [‹7]",
+        "expected text for a host, found a number",
+    ),
+    (
+        "name: a, action: allow, hosts: [‹\"\"]",
+        "bad host ``: host is empty",
+    ),
+    ("name: a, action: allow, hosts: [‹\"*\"]", "bad host `*`"),
+    (
+        "name: a, action: allow, hosts: [‹\"a.*.com\"]",
+        "bad host `a.*.com`",
+    ),
+    (
+        "name: a, action: allow, hosts: [‹\"https://a.com\"]",
+        "bad host `https://a.com`",
+    ),
+    (
+        "name: a, action: allow, hosts: [‹\"a.com:443\"]",
+        "bad host `a.com:443`",
+    ),
+    (
+        "name: a, action: allow, hosts: [‹10.0.0.0/8]",
+        "bad host `10.0.0.0/8`",
+    ),
+    ("name: a, action: allow, hosts: [‹a..com]", "empty label"),
+    (
+        "name: a, action: allow, hosts: [‹\"[a.com]\"]",
+        "brackets belong around",
+    ),
+    (
+        "name: a, action: allow, hosts: [‹1.2.3.256]",
+        "is not an IPv4 address",
+    ),
+    (
+        "name: a, action: allow, hosts: [a.com, ‹A.com.]",
+        "duplicate entry in `hosts`",
+    ),
+    (
+        "name: a, action: allow, hosts: [‹127.0.0.1]",
+        "it is not a public address",
+    ),
+    (
+        "name: a, action: allow, hosts: [‹10.9.0.1], cidrs: [10.2.0.0/16]",
+        "none of the `cidrs`",
+    ),
+    (
+        "name: a, action: allow, cidrs: [‹10.2.0.1/16]",
+        "the range is `10.2.0.0/16`",
+    ),
+    (
+        "name: a, action: allow, cidrs: [‹10.2.0.0/33]",
+        "prefix length is larger",
+    ),
+    ("name: a, action: allow, cidrs: [‹corp]", "bad range `corp`"),
+    (
+        "name: a, action: allow, cidrs: [10.0.0.0/8, ‹10.0.0.0/8]",
+        "duplicate entry in `cidrs`",
+    ),
+    ("name: a, action: allow, ports: [‹0]", "bad port 0"),
+    ("name: a, action: allow, ports: [‹65536]", "bad port 65536"),
+    ("name: a, action: allow, ports: [‹-1]", "bad port -1"),
+    (
+        "name: a, action: allow, ports: [‹\"443\"]",
+        "expected a number for a port, found text",
+    ),
+    (
+        "name: a, action: allow, ports: [‹8000-8010]",
+        "expected a number for a port, found text",
+    ),
+    (
+        "name: a, action: allow, ports: ‹443",
+        "expected a list for `ports`, found a number",
+    ),
+    (
+        "name: a, action: allow, ports: [443, ‹443]",
+        "duplicate entry in `ports`",
+    ),
+    (
+        "name: a, action: allow, methods: [‹post]",
+        "bad method `post`",
+    ),
+    (
+        "name: a, action: allow, methods: [‹PSOT]",
+        "bad method `PSOT`",
+    ),
+    (
+        "name: a, action: allow, methods: [‹\"GET POST\"]",
+        "bad method `GET POST`",
+    ),
+    (
+        "name: a, action: allow, methods: [‹CONNECT]",
+        "method `CONNECT` never matches",
+    ),
+    (
+        "name: a, action: allow, methods: [GET, ‹GET]",
+        "duplicate entry in `methods`",
+    ),
+    (
+        "name: a, action: allow, paths: [‹v1]",
+        "does not begin with `/`",
+    ),
+    (
+        "name: a, action: allow, paths: [‹/v1?x=1]",
+        "patterns are over the path alone",
+    ),
+    (
+        "name: a, action: allow, paths: [‹/v1**]",
+        "`**` must be a whole segment",
+    ),
+    (
+        "name: a, action: allow, paths: [‹/a/../b]",
+        "more than one reading",
+    ),
+    (
+        "name: a, action: allow, paths: [‹/a%2fb]",
+        "more than one reading",
+    ),
+    (
+        "name: a, action: allow, paths: [‹/a%zz]",
+        "without two hex digits",
+    ),
+    (
+        "name: a, action: allow, paths: [/a, ‹/%61]",
+        "duplicate entry in `paths`",
+    ),
+    (
+        "name: a, action: tunnel, ‹methods: [GET]",
+        "tunnels cannot have `methods`",
+    ),
+    (
+        "name: a, action: tunnel, ‹paths: [/a]",
+        "tunnels cannot have `paths`",
+    ),
+    (
+        "name: a, action: tunnel, ‹scan: {request: {pii: deny}}",
+        "tunnels cannot have `scan`",
+    ),
+    (
+        "name: a, action: deny, ‹scan: {request: {pii: deny}}",
+        "denies cannot have `scan`",
+    ),
+    (
+        "name: a, action: allow, signatures: ‹{}",
+        "`signatures` is empty",
+    ),
+    (
+        "name: a, action: allow, signatures: ‹[x]",
+        "expected a map from signature to action",
+    ),
+    (
+        "name: a, action: allow, signatures: {‹no-such-thing: allow}",
+        "unknown signature",
+    ),
+];
+
 #[test]
 fn rules() {
-    for (rule, message) in [
-        ("‹hosts: [a.com], action: allow", "rule has no name"),
-        ("name: ‹7, action: allow", "expected text for `name`"),
-        ("name: ‹\"a b\", action: allow", "bad rule name `a b`"),
-        ("name: ‹\"\", action: allow", "bad rule name"),
-        (
-            "name: ‹default, action: allow",
-            "rule name `default` is taken",
-        ),
-        ("‹name: a, hosts: [a.com]", "rule has no action"),
-        ("name: a, action: ‹approve", "`approve` is reserved"),
-        ("name: a, action: ‹alow", "bad value `alow` for action"),
-        (
-            "name: a, action: ‹[allow]",
-            "expected one of `allow`, `deny`, `tunnel`, found a list",
-        ),
-        (
-            "name: a, action: allow, ‹host: [a.com]",
-            "unknown key `host` in a rule",
-        ),
-        (
-            "name: a, action: allow, ‹action: deny",
-            "duplicate key `action`",
-        ),
-        ("name: a, action: allow, hosts: ‹[]", "`hosts` is empty"),
-        (
-            "name: a, action: allow, hosts: ‹a.com",
-            "expected a list for `hosts`, found text",
-        ),
-        (
-            "name: a, action: allow, hosts: [‹7]",
-            "expected text for a host, found a number",
-        ),
-        (
-            "name: a, action: allow, hosts: [‹\"\"]",
-            "bad host ``: host is empty",
-        ),
-        ("name: a, action: allow, hosts: [‹\"*\"]", "bad host `*`"),
-        (
-            "name: a, action: allow, hosts: [‹\"a.*.com\"]",
-            "bad host `a.*.com`",
-        ),
-        (
-            "name: a, action: allow, hosts: [‹\"https://a.com\"]",
-            "bad host `https://a.com`",
-        ),
-        (
-            "name: a, action: allow, hosts: [‹\"a.com:443\"]",
-            "bad host `a.com:443`",
-        ),
-        (
-            "name: a, action: allow, hosts: [‹10.0.0.0/8]",
-            "bad host `10.0.0.0/8`",
-        ),
-        ("name: a, action: allow, hosts: [‹a..com]", "empty label"),
-        (
-            "name: a, action: allow, hosts: [‹\"[a.com]\"]",
-            "brackets belong around",
-        ),
-        (
-            "name: a, action: allow, hosts: [‹1.2.3.256]",
-            "is not an IPv4 address",
-        ),
-        (
-            "name: a, action: allow, hosts: [a.com, ‹A.com.]",
-            "duplicate entry in `hosts`",
-        ),
-        (
-            "name: a, action: allow, hosts: [‹127.0.0.1]",
-            "it is not a public address",
-        ),
-        (
-            "name: a, action: allow, hosts: [‹10.9.0.1], cidrs: [10.2.0.0/16]",
-            "none of the `cidrs`",
-        ),
-        (
-            "name: a, action: allow, cidrs: [‹10.2.0.1/16]",
-            "the range is `10.2.0.0/16`",
-        ),
-        (
-            "name: a, action: allow, cidrs: [‹10.2.0.0/33]",
-            "prefix length is larger",
-        ),
-        ("name: a, action: allow, cidrs: [‹corp]", "bad range `corp`"),
-        (
-            "name: a, action: allow, cidrs: [10.0.0.0/8, ‹10.0.0.0/8]",
-            "duplicate entry in `cidrs`",
-        ),
-        ("name: a, action: allow, ports: [‹0]", "bad port 0"),
-        ("name: a, action: allow, ports: [‹65536]", "bad port 65536"),
-        ("name: a, action: allow, ports: [‹-1]", "bad port -1"),
-        (
-            "name: a, action: allow, ports: [‹\"443\"]",
-            "expected a number for a port, found text",
-        ),
-        (
-            "name: a, action: allow, ports: [‹8000-8010]",
-            "expected a number for a port, found text",
-        ),
-        (
-            "name: a, action: allow, ports: ‹443",
-            "expected a list for `ports`, found a number",
-        ),
-        (
-            "name: a, action: allow, ports: [443, ‹443]",
-            "duplicate entry in `ports`",
-        ),
-        (
-            "name: a, action: allow, methods: [‹post]",
-            "bad method `post`",
-        ),
-        (
-            "name: a, action: allow, methods: [‹PSOT]",
-            "bad method `PSOT`",
-        ),
-        (
-            "name: a, action: allow, methods: [‹\"GET POST\"]",
-            "bad method `GET POST`",
-        ),
-        (
-            "name: a, action: allow, methods: [‹CONNECT]",
-            "method `CONNECT` never matches",
-        ),
-        (
-            "name: a, action: allow, methods: [GET, ‹GET]",
-            "duplicate entry in `methods`",
-        ),
-        (
-            "name: a, action: allow, paths: [‹v1]",
-            "does not begin with `/`",
-        ),
-        (
-            "name: a, action: allow, paths: [‹/v1?x=1]",
-            "patterns are over the path alone",
-        ),
-        (
-            "name: a, action: allow, paths: [‹/v1**]",
-            "`**` must be a whole segment",
-        ),
-        (
-            "name: a, action: allow, paths: [‹/a/../b]",
-            "more than one reading",
-        ),
-        (
-            "name: a, action: allow, paths: [‹/a%2fb]",
-            "more than one reading",
-        ),
-        (
-            "name: a, action: allow, paths: [‹/a%zz]",
-            "without two hex digits",
-        ),
-        (
-            "name: a, action: allow, paths: [/a, ‹/%61]",
-            "duplicate entry in `paths`",
-        ),
-        (
-            "name: a, action: tunnel, ‹methods: [GET]",
-            "tunnels cannot have `methods`",
-        ),
-        (
-            "name: a, action: tunnel, ‹paths: [/a]",
-            "tunnels cannot have `paths`",
-        ),
-        (
-            "name: a, action: tunnel, ‹scan: {request: {pii: deny}}",
-            "tunnels cannot have `scan`",
-        ),
-        (
-            "name: a, action: deny, ‹scan: {request: {pii: deny}}",
-            "denies cannot have `scan`",
-        ),
-        (
-            "name: a, action: allow, signatures: ‹{}",
-            "`signatures` is empty",
-        ),
-        (
-            "name: a, action: allow, signatures: ‹[x]",
-            "expected a map from signature to action",
-        ),
-        (
-            "name: a, action: allow, signatures: {‹no-such-thing: allow}",
-            "unknown signature",
-        ),
-    ] {
+    for (rule, message) in RULES {
         // A complaint about a rule as a whole points at its start, the brace.
         let (mark, rule) = rule
             .strip_prefix('‹')
-            .map_or(("", rule), |rule| ("‹", rule));
+            .map_or(("", *rule), |rule| ("‹", rule));
         check(&format!("{HEAD}  - {mark}{{{rule}}}\n"), &[message]);
     }
+}
+
+#[test]
+fn forty_different_mistakes_in_one_file_are_all_told_in_their_order() {
+    let mut text = HEAD.to_owned();
+    for (number, (rule, _)) in RULES.iter().enumerate() {
+        let rule = unmarked(rule)
+            .0
+            .replacen("name: a,", &format!("name: rule-{number},"), 1);
+        text.push_str(&format!("  - {{{rule}}}\n"));
+    }
+    let found = problems(&text);
+    let mut left = found.iter();
+    for (rule, message) in RULES {
+        assert!(
+            left.any(|problem| problem.message.contains(message)),
+            "nobody told `{message}` of {rule}: {found:#?}"
+        );
+    }
+    let mut different: Vec<&str> = found.iter().map(|found| found.message.as_str()).collect();
+    different.sort_unstable();
+    different.dedup();
+    assert!(
+        different.len() >= 40,
+        "only {} are different",
+        different.len()
+    );
 }
 
 #[test]
