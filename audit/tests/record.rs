@@ -145,6 +145,8 @@ fn no_value_that_was_found_is_written() {
         policy: &policy,
         inspected: true,
     });
+    let shown = format!("{head:?} {verdict:?} {draft:?}").to_lowercase();
+    assert!(!shown.contains(canary), "{shown}");
     let line = line(draft);
     assert!(!line.to_lowercase().contains(canary), "{line}");
     assert!(!line.contains("other-secret"), "{line}");

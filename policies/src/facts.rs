@@ -4,6 +4,7 @@
 //! protocol. A field that is `None` is not known yet, and "not yet" is a case of its own: the
 //! judgement then answers what could still become true.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use egret_scanners::Finding;
@@ -29,8 +30,9 @@ impl Version {
     }
 }
 
-/// The part of a request head that rules speak of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The part of a request head that rules speak of. Its `Debug` leaves method and path out: a peer
+/// chose them, and may have put a secret there.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RequestHead {
     /// The method as received, for instance `POST`.
     pub method: Box<str>,
@@ -38,6 +40,14 @@ pub struct RequestHead {
     pub path_and_query: Box<str>,
     /// The version of HTTP.
     pub version: Version,
+}
+
+impl fmt::Debug for RequestHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Everything known so far about one exchange.

@@ -49,13 +49,19 @@ pub enum ScanError {
     Over,
 }
 
-/// What scanning a whole text gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What scanning a whole text gives. Its `Debug` counts the bytes and does not show them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Scanned {
     /// The text with the masked findings overwritten; same length.
     pub cleared: Vec<u8>,
     /// What was found.
     pub findings: Vec<Finding>,
+}
+
+impl std::fmt::Debug for Scanned {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::session::told(formatter, "Scanned", &self.cleared, &self.findings)
+    }
 }
 
 impl Scanner {

@@ -1,5 +1,6 @@
 //! The state of one body: bytes in, cleared bytes and findings out.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::json_path::JsonPath;
@@ -86,13 +87,33 @@ fn boundary_of<'a>(parameters: impl Iterator<Item = &'a str>) -> Carrier {
     Carrier::Text
 }
 
-/// Where a session puts what it gives.
-#[derive(Clone, Debug, Default)]
+/// Where a session puts what it gives. Its `Debug` counts the bytes and does not show them.
+#[derive(Clone, Default)]
 pub struct Sink {
     /// Bytes that may go on, in order, masked where wanted.
     pub cleared: Vec<u8>,
     /// Findings, in an order that does not depend on how the input was cut.
     pub findings: Vec<Finding>,
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        told(formatter, "Sink", &self.cleared, &self.findings)
+    }
+}
+
+/// Text that may hold what was found is counted, never shown.
+pub(crate) fn told(
+    formatter: &mut fmt::Formatter<'_>,
+    name: &str,
+    cleared: &[u8],
+    findings: &[Finding],
+) -> fmt::Result {
+    formatter
+        .debug_struct(name)
+        .field("cleared", &format_args!("{} bytes", cleared.len()))
+        .field("findings", &findings)
+        .finish()
 }
 
 /// The state of the scan of one part.

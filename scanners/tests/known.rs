@@ -128,3 +128,21 @@ fn ten_thousand_values_are_told_apart() {
         assert_eq!(ids, [format!("known-s{n}")]);
     }
 }
+
+#[test]
+fn what_is_passed_on_is_counted_in_debug_and_not_shown() {
+    let key = FingerprintKey::new([1; 32]);
+    let scanner = Scanner::new(Catalog::new(Vec::new()), KnownSecrets::none(), key).unwrap();
+    let scanner = Arc::new(scanner);
+    let text = b"an allowed secret passes unmasked";
+    let scanned = cut_at(&scanner, text, 7);
+    assert_eq!(scanned.cleared, text);
+    let sink = egret_scanners::Sink {
+        cleared: text.to_vec(),
+        findings: Vec::new(),
+    };
+    assert_eq!(
+        format!("{scanned:?} {sink:?}"),
+        "Scanned { cleared: 33 bytes, findings: [] } Sink { cleared: 33 bytes, findings: [] }"
+    );
+}
