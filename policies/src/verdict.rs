@@ -147,11 +147,13 @@ impl Code {
         }
     }
 
-    /// The HTTP status of the refusal: 502 for upstream failures, 421 for a name mismatch, else 403.
+    /// The HTTP status of the refusal: 502 for upstream failures, 421 for a name mismatch, 400 for a
+    /// request that cannot be understood, else 403.
     pub fn status(self) -> u16 {
         match self {
             Self::UpstreamTls | Self::UpstreamUnreachable => 502,
             Self::NameMismatch => 421,
+            Self::BadRequest => 400,
             _ => 403,
         }
     }

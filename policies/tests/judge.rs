@@ -460,6 +460,7 @@ fn codes_are_the_contract() {
     for code in Code::ALL {
         let expected = match code {
             Code::NameMismatch => 421,
+            Code::BadRequest => 400,
             Code::UpstreamTls | Code::UpstreamUnreachable => 502,
             _ => 403,
         };

@@ -41,7 +41,7 @@ impl Refusal<'_> {
             reply::full(page)
         };
         let mut answer = Response::new(body);
-        *answer.status_mut() = status(code);
+        *answer.status_mut() = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::FORBIDDEN);
         let headers = answer.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -76,14 +76,6 @@ impl Refusal<'_> {
             path: finding.path.as_deref(),
         });
         shown.collect()
-    }
-}
-
-/// 403, or 502 for the upstream's failures, 421 for names that do not agree, 400 for what is not HTTP.
-fn status(code: Code) -> StatusCode {
-    match code {
-        Code::BadRequest => StatusCode::BAD_REQUEST,
-        _ => StatusCode::from_u16(code.status()).unwrap_or(StatusCode::FORBIDDEN),
     }
 }
 
