@@ -8,6 +8,7 @@ mod audit;
 mod ca;
 mod cage;
 mod config;
+mod defects;
 mod demo;
 mod exec;
 mod harden;
@@ -28,6 +29,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    defects::tell_without_values();
     let command_line = CommandLine::parse();
     match dispatch(&command_line) {
         Ok(code) => code,
