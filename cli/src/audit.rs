@@ -8,6 +8,7 @@ use egret_audit::{Break, BreakKind, Record, Report, verify, verify_after};
 use egret_proxy::AuditPath;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,6 +41,8 @@ enum Action {
         files: Vec<PathBuf>,
     },
     /// Show the records, one line each, for people
+    ///
+    /// With --follow also those of a new file, once the log is moved away and begun anew under its name.
     Tail {
         /// The audit log, `-` for standard input.
         file: Option<PathBuf>,
@@ -110,22 +113,69 @@ fn report_break(file: &Path, broken: Break) -> anyhow::Result<ExitCode> {
 }
 
 fn tail(file: &PathBuf, follow: bool) -> anyhow::Result<ExitCode> {
-    let mut reader = BufReader::new(open(file)?);
-    let mut line = Vec::new();
+    let mut log = Tailed::open(file)?;
     loop {
-        let read = reader
-            .read_until(b'\n', &mut line)
-            .with_context(|| format!("cannot read `{}`", file.display()))?;
-        if line.last() == Some(&b'\n') || (!follow && !line.is_empty()) {
-            print(&shown(&line))?;
-            line.clear();
-        } else if read == 0 {
-            if !follow {
-                return Ok(ExitCode::SUCCESS);
-            }
+        if log.print_line(follow)? {
+            continue;
+        }
+        if !follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if log.was_moved() {
+            // What was written between the last look and the move.
+            while log.print_line(follow)? {}
+            log = Tailed::open(file)?;
+        } else {
             std::thread::sleep(FOLLOW_INTERVAL);
         }
     }
+}
+
+/// A log being shown, and where it is.
+struct Tailed<'f> {
+    file: &'f PathBuf,
+    reader: BufReader<Box<dyn Read>>,
+    /// Device and inode; `None` for standard input.
+    identity: Option<(u64, u64)>,
+    line: Vec<u8>,
+}
+
+impl<'f> Tailed<'f> {
+    fn open(file: &'f PathBuf) -> anyhow::Result<Self> {
+        // Before it is opened: a file that is moved in between is read twice rather than not at all.
+        let identity = identity(file);
+        Ok(Self {
+            file,
+            reader: BufReader::new(open(file)?),
+            identity,
+            line: Vec::new(),
+        })
+    }
+
+    /// Shows one line; `false` at the end. A line that is still being written waits, unless nothing will follow.
+    fn print_line(&mut self, follow: bool) -> anyhow::Result<bool> {
+        let read = self
+            .reader
+            .read_until(b'\n', &mut self.line)
+            .with_context(|| format!("cannot read `{}`", self.file.display()))?;
+        let is_whole = self.line.last() == Some(&b'\n');
+        if is_whole || (!follow && !self.line.is_empty()) {
+            print(&shown(&self.line))?;
+            self.line.clear();
+        }
+        Ok(read > 0)
+    }
+
+    /// Whether another file stands under the name now. While there is none, the old one is read on.
+    fn was_moved(&self) -> bool {
+        let now = identity(self.file);
+        now.is_some() && self.identity.is_some() && now != self.identity
+    }
+}
+
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn shown(line: &[u8]) -> String {

@@ -166,7 +166,6 @@ impl Scan<'_> {
                 format!("`{}` could not be scanned to its end", printable(&name))
             })?;
             if bytes.is_empty() {
-                progress.finish();
                 return Ok(());
             }
             progress.advance(read);

@@ -1,7 +1,7 @@
 //! What people see: standard output, standard error, colour.
 //!
 //! The only file that writes to the standard streams. A closed pipe on standard output ends the program quietly,
-//! as it does `cat`. Text that came from outside is made harmless by [`printable`] before it is shown.
+//! as it does `cat`: never with an exit code that means something else, such as "nothing found". Text that came from outside is made harmless by [`printable`] before it is shown.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -15,11 +15,14 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 pub(crate) fn write_stdout(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(CLOSED_PIPE),
         Err(error) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
         Ok(()) => Ok(()),
     }
 }
+
+/// What a shell shows for a program that SIGPIPE ended.
+const CLOSED_PIPE: i32 = 128 + 13;
 
 /// Writes `line` and a line feed to standard error. Errors are ignored: there is nobody left to tell.
 pub(crate) fn note(line: &str) {

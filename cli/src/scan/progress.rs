@@ -49,11 +49,6 @@ impl Progress {
         }
     }
 
-    /// The input is at its end.
-    pub(super) fn finish(&mut self) {
-        self.clear_before_output(true);
-    }
-
     fn text(&self) -> String {
         let mebibytes = |bytes: u64| bytes / (1 << 20);
         let done = mebibytes(self.done);
@@ -68,6 +63,13 @@ impl Progress {
             }
             _ => format!("scanning {}: {done} MiB", self.name),
         }
+    }
+}
+
+/// The input is at its end, or an error is about to be told.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear_before_output(true);
     }
 }
 
