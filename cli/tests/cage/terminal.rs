@@ -133,7 +133,7 @@ fn an_interactive_shell_inside_has_job_control() {
             ("tty\n", "/dev/pts/"),
             ("exit 9\n", "$ "),
             ("echo code=$?\n", "\ncode=9"),
-            ("cat\n", "cat"),
+            ("bash -c 'echo outer; exec cat'\n", "\nouter"),
             ("\u{3}", "$ "),
         ],
     );
