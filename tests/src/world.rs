@@ -1,6 +1,8 @@
 //! A whole small world: an origin, a proxy with a policy before it, and the oracles that end every story.
 
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -205,6 +207,7 @@ impl World {
         self.finished = true;
         let egret = self.egret.take().expect("the proxy runs");
         let (log, ca) = (egret.audit(), egret.ca());
+        let metrics = metrics(egret.admin);
         let written = egret.stop();
         let verified = Exit::of(command().args(["audit", "verify"]).arg(&log));
         assert_eq!(
@@ -212,7 +215,10 @@ impl World {
             Some(0),
             "the audit chain does not hold: {verified:?}"
         );
-        let mut places = vec![("its output".to_owned(), written)];
+        let mut places = vec![
+            ("its output".to_owned(), written),
+            ("its metrics".to_owned(), metrics),
+        ];
         let answers = std::mem::take(self.answers.get_mut().unwrap());
         places.extend(
             answers
@@ -278,6 +284,17 @@ fn files(folder: &Path) -> Vec<(String, String)> {
         (path.display().to_string(), text)
     };
     paths.filter(|path| path.is_file()).map(read).collect()
+}
+
+/// What `/metrics` says; nothing where the story has told the proxy to stop.
+fn metrics(port: u16) -> String {
+    let mut text = Vec::new();
+    if let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+        let asked =
+            socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let _ended = asked.and_then(|()| socket.read_to_end(&mut text));
+    }
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// No canary, whole or in its telling part, in any of these texts.

@@ -296,6 +296,22 @@ fn a_request_that_can_be_read_in_two_ways_is_refused() {
 }
 
 #[test]
+fn a_websocket_handshake_is_refused_and_says_why() {
+    let world = Setup::open().start();
+    let mut wire = world.tunnel("origin.test");
+    wire.send(
+        "GET /text HTTP/1.1\r\nhost: origin.test\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+    )
+    .unwrap();
+    let answer = wire.answer().unwrap();
+    let error = assert_denied(&world, &answer, 400, "bad_request");
+    assert_eq!(error["message"], "WebSocket is not supported yet");
+    assert!(world.origin.seen().is_empty());
+    world.finish();
+}
+
+#[test]
 fn a_body_shorter_than_its_length_never_completes() {
     let world = Setup::open().start();
     let mut wire = world.tunnel("origin.test");
