@@ -38,8 +38,8 @@ bench-proxy: cargo ## Measure requests per second and processor time through the
 	cargo build --release --locked --package egret --package egret-benches
 	target/release/proxy
 
-bench-scan: cargo ## Measure the scanner's speed
-	cargo bench --locked --package egret-benches --bench scan
+bench-scan: cargo ## Measure the scanner: speed by input class, and memory of a session; EGRET_CORPUS=folder adds its files
+	cargo bench --locked --package egret-benches
 
 accuracy: cargo ## Recall and precision per signature and per way of hiding; CLEAN=folder adds findings in clean texts
 	cargo build --release --locked --package egret-benches --bin accuracy

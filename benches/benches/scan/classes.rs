@@ -1,0 +1,212 @@
+//! The texts the scanner is timed on: ordinary ones, and the worst that can be thought of.
+
+use anyhow::Context as _;
+use egret_scanners::{Carrier, ExampleMaker};
+
+/// The size of one pushed chunk where a class does not say otherwise.
+pub(crate) const CHUNK: usize = 16 * 1024;
+/// So many bytes of each synthetic class.
+const SYNTHETIC: usize = 4 << 20;
+/// So many where each byte is a push of its own.
+const SYNTHETIC_BY_BYTE: usize = 1 << 20;
+
+/// One row of the table.
+pub(crate) struct Class {
+    pub(crate) name: &'static str,
+    pub(crate) texts: Vec<Vec<u8>>,
+    pub(crate) chunk: usize,
+    pub(crate) carrier: Carrier,
+}
+
+impl Class {
+    /// How many bytes one run scans.
+    pub(crate) fn bytes(&self) -> usize {
+        self.texts.iter().map(Vec::len).sum()
+    }
+}
+
+/// A class of one text that repeats a piece; name, piece, carrier.
+type Repeated = (&'static str, &'static str, Carrier);
+
+const PROSE: &str = "The quick brown fox jumps over the lazy dog, and the egret looks on. ";
+const JSON: &str = "{\"id\":\"a1b2\",\"object\":\"chat\",\"n\":17,\"ok\":true,\"t\":[1.25,2.5]},";
+const EVENT: &str =
+    "data: {\"id\":\"c-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"}}]}\n\n";
+
+/// What traffic looks like.
+const ORDINARY: &[Repeated] = &[
+    ("prose", PROSE, Carrier::Text),
+    ("json", JSON, Carrier::Json),
+    ("events", EVENT, Carrier::Sse),
+    ("floats", "0.0123456789,-0.98765432,", Carrier::Json),
+    (
+        "cyrillic",
+        "Съешь ещё этих мягких французских булок, да выпей чаю. ",
+        Carrier::Text,
+    ),
+];
+
+/// What is made to hurt: each piece is bait for one step of the scan.
+const HOSTILE: &[Repeated] = &[
+    (
+        "worst: false prefixes",
+        "ghp_abc sk-x AKIA12 eyJx.eyJ xoxb-1 glpat-y ",
+        Carrier::Text,
+    ),
+    (
+        "worst: long false prefixes",
+        "ghp_ZJDeVREhkptGF7Wvep0NwJWlPEQP7a0t2nx0 ",
+        Carrier::Text,
+    ),
+    (
+        "worst: quadratic bait",
+        "eyJ-sk-eyJ_ghp_sk-ant-eyJ.",
+        Carrier::Text,
+    ),
+    ("worst: eyJeyJ", "eyJ", Carrier::Text),
+    (
+        "worst: grouped digits",
+        "4929 1234 5678 9012 ",
+        Carrier::Text,
+    ),
+    ("worst: all digits", "1234567890", Carrier::Text),
+    (
+        "worst: hexadecimal",
+        "deadbeef0123456789abcdef",
+        Carrier::Text,
+    ),
+    ("worst: deep json", "[[[[{\"a\":", Carrier::Json),
+    ("worst: escapes", "\\u0041\\u0042\\n\\/", Carrier::Json),
+    (
+        "worst: escaped escapes",
+        "\\\\u0041\\\\u0042",
+        Carrier::Json,
+    ),
+    ("worst: percent", "%41%42%20%2525", Carrier::Form),
+    ("worst: entities", "&#65;&#x42;&amp;#67;", Carrier::Xml),
+    ("worst: at signs", "a@b.c@d.e@", Carrier::Text),
+    ("worst: schemes", "a://b:c://d:e@", Carrier::Text),
+    (
+        "worst: dashes",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        Carrier::Text,
+    ),
+    (
+        "worst: keywords",
+        "password=token=secret=api_key=",
+        Carrier::Text,
+    ),
+    (
+        "worst: keywords, values",
+        "\"api_key\": \"social security iban phone 1234567\", ",
+        Carrier::Text,
+    ),
+    ("worst: one letter", "a", Carrier::Text),
+    ("worst: full width", "４９２９１２３４", Carrier::Text),
+    ("worst: small events", "data: 1\n\n", Carrier::Sse),
+];
+
+/// Every class: the corpus if there is one, ordinary texts, the worst, and single bytes.
+pub(crate) fn all() -> anyhow::Result<Vec<Class>> {
+    let mut classes = corpus()?;
+    let repeated = ORDINARY.iter().chain(HOSTILE);
+    classes.extend(repeated.map(|(name, piece, carrier)| Class {
+        name,
+        texts: vec![cycled(piece, SYNTHETIC)],
+        chunk: CHUNK,
+        carrier: carrier.clone(),
+    }));
+    let made: [(&'static str, Vec<u8>); 4] = [
+        ("noise", noise(SYNTHETIC)),
+        ("worst: base64 of noise", base64_noise(SYNTHETIC)),
+        (
+            "worst: base64 of base64",
+            base64_of(&base64_noise(SYNTHETIC * 3 / 4)),
+        ),
+        ("worst: hex of base64", hex_of(&base64_noise(SYNTHETIC / 2))),
+    ];
+    classes.extend(made.map(|(name, text)| Class {
+        name,
+        texts: vec![text],
+        chunk: CHUNK,
+        carrier: Carrier::Text,
+    }));
+    classes.push(Class {
+        name: "worst: boundaries",
+        texts: vec![cycled("\r\n--b\r\n--b", SYNTHETIC)],
+        chunk: CHUNK,
+        carrier: Carrier::Multipart {
+            boundary: (*b"b").into(),
+        },
+    });
+    let by_byte = [
+        ("1 byte: prose", PROSE, Carrier::Text),
+        ("1 byte: json", JSON, Carrier::Json),
+        ("1 byte: events", EVENT, Carrier::Sse),
+    ];
+    classes.extend(by_byte.map(|(name, piece, carrier)| Class {
+        name,
+        texts: vec![cycled(piece, SYNTHETIC_BY_BYTE)],
+        chunk: 1,
+        carrier,
+    }));
+    Ok(classes)
+}
+
+fn cycled(piece: &str, count: usize) -> Vec<u8> {
+    piece.bytes().cycle().take(count).collect()
+}
+
+/// The files of the folder `EGRET_CORPUS` names, each as what it is: JSON, events or text.
+fn corpus() -> anyhow::Result<Vec<Class>> {
+    let Some(folder) = std::env::var_os("EGRET_CORPUS") else {
+        return Ok(Vec::new());
+    };
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(&folder).context("reading the folder EGRET_CORPUS names")? {
+        texts.push(std::fs::read(entry?.path())?);
+    }
+    let class = |name, chunk, carrier| Class {
+        name,
+        texts: texts.clone(),
+        chunk,
+        carrier,
+    };
+    Ok(vec![
+        class("corpus", CHUNK, Carrier::Text),
+        class("corpus as json", CHUNK, Carrier::Json),
+        class("corpus as events", CHUNK, Carrier::Sse),
+        class("1 byte: corpus", 1, Carrier::Text),
+    ])
+}
+
+/// Bytes without pattern, the same every time.
+fn noise(count: usize) -> Vec<u8> {
+    let mut maker = ExampleMaker::new(1);
+    (0..count).map(|_| maker.below(256) as u8).collect()
+}
+
+fn base64_noise(count: usize) -> Vec<u8> {
+    let mut text = base64_of(&noise(count * 3 / 4 + 3));
+    text.truncate(count);
+    text
+}
+
+/// The base64 digits of whole groups of three bytes.
+fn base64_of(bytes: &[u8]) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = |group: &[u8]| {
+        let bits = group
+            .iter()
+            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        [18, 12, 6, 0].map(|shift| ALPHABET.get(bits >> shift & 63).copied().unwrap_or(b'='))
+    };
+    bytes.chunks_exact(3).flat_map(digits).collect()
+}
+
+fn hex_of(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .iter()
+        .flat_map(|byte| format!("{byte:02x}").into_bytes())
+        .collect()
+}
