@@ -6,8 +6,8 @@ use crate::mistakes;
 use crate::terminal::{Paint, Stream, note, paint, print};
 use anyhow::Context as _;
 use egret_policies::{
-    ClientAddr, Facts, Finding, Flow, FlowId, Host, KnownIds, Loaded, Part, Place, RequestHead,
-    Side, Verdict, VerdictAction, Version, Via,
+    ClientAddr, Disposition, Facts, Finding, Flow, FlowId, Host, KnownIds, Loaded, Part, Place,
+    Policy, RequestHead, Side, Verdict, VerdictAction, Version, Via,
 };
 use egret_proxy::LoadError;
 use egret_scanners::{Carrier, FingerprintKey, KnownSecrets, MaskSet, Scanner, SessionOptions};
@@ -141,8 +141,7 @@ fn explain(options: &Options, explain: &Explain) -> anyhow::Result<ExitCode> {
     else {
         return Ok(ExitCode::from(1));
     };
-    // Fingerprints are not shown here, so any key will do, and no state is touched.
-    let key = FingerprintKey::new([0; 32]);
+    let key = key(options, &policy);
     let secrets = match known {
         Known::Read(known) => known,
         Known::Unread => KnownSecrets::none(),
@@ -178,6 +177,27 @@ fn explain(options: &Options, explain: &Explain) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Fingerprints are not shown here: any key will do, unless the policy names some. No state is made.
+fn key(options: &Options, policy: &Policy) -> FingerprintKey {
+    let any = FingerprintKey::new([0; 32]);
+    if !policy.names_credentials() {
+        return any;
+    }
+    let settings = config::load(options, Depth::Syntax);
+    let key = settings.and_then(|settings| {
+        let dir = &settings.proxy.state_dir;
+        egret_proxy::state::present_fingerprint_key(dir)?
+            .with_context(|| format!("there is none in the state folder `{}` yet", dir.display()))
+    });
+    key.unwrap_or_else(|error| {
+        note(&format!(
+            "warning: the key of the fingerprints cannot be read, so no credential is known as one that a rule \
+             names: {error:#}"
+        ));
+        any
+    })
+}
+
 fn shown_verdict(verdict: &Verdict, findings: &[Finding]) -> String {
     let colour = match verdict.action {
         VerdictAction::Allow | VerdictAction::Tunnel => Paint::Green,
@@ -196,10 +216,12 @@ fn shown_verdict(verdict: &Verdict, findings: &[Finding]) -> String {
         text.push_str("not enforced: the policy is in audit mode, the request would pass\n");
     }
     for (finding, disposition) in findings.iter().zip(&verdict.findings) {
-        let home = if disposition.at_home {
-            ", in its proper place"
-        } else {
-            ""
+        let home = match disposition {
+            Disposition { at_home: true, .. } => ", in its proper place",
+            Disposition {
+                is_foreign: true, ..
+            } => ", not one that the rule names",
+            _ => "",
         };
         text.push_str(&format!(
             "finding: {} in {}, bytes {}..{}: {}{home}\n",

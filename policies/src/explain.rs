@@ -11,7 +11,7 @@ use egret_scanners::{Class, Side};
 use crate::judge::{Fit, Mismatch, Unknown, known_address};
 use crate::path::Readings;
 use crate::policy::{Rule, ScanTable};
-use crate::{Action, Facts, Policy, Verdict, VerdictAction};
+use crate::{Action, Disposition, Facts, Policy, Verdict, VerdictAction};
 
 impl Policy {
     /// The verdict and the way to it, readable: which rules were looked at, why each did not
@@ -60,6 +60,10 @@ impl Policy {
         }
         for (id, action) in &table.exceptions {
             line(story, format_args!("scan exception: {id} {action}"));
+        }
+        if let Some(named) = &table.credentials {
+            let named = listed(Some(named));
+            line(story, format_args!("credentials: none but {named}"));
         }
     }
 
@@ -148,10 +152,12 @@ fn tell_classes(table: &ScanTable, side: Side) -> String {
 
 fn tell_findings(story: &mut String, facts: &Facts<'_>, verdict: &Verdict) {
     for (finding, disposition) in facts.findings.iter().zip(&verdict.findings) {
-        let note = if disposition.at_home {
-            " (its own provider, in its own place)"
-        } else {
-            ""
+        let note = match disposition {
+            Disposition { at_home: true, .. } => " (its own provider, in its own place)",
+            Disposition {
+                is_foreign: true, ..
+            } => " (a credential that the rule does not name)",
+            _ => "",
         };
         let signature = &finding.signature;
         let path = finding

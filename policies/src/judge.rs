@@ -63,6 +63,9 @@ impl Policy {
     /// An exception by signature comes first. A credential at home (in its provider's own place,
     /// on the way to its provider) is allowed. Then the class decides. What cannot be overwritten
     /// without becoming something else, a name or a method, is denied where it would be redacted.
+    ///
+    /// This speaks of signatures. Which value of one may be used (a rule's `credentials`) is known
+    /// only of a finding: [`Policy::judge`] may deny what is allowed here.
     pub fn finding_action(
         &self,
         rule: Option<&str>,
@@ -94,6 +97,7 @@ impl Policy {
         classes
             .into_iter()
             .any(|class| table.side(side).of(class) > Action::Allow)
+            || (side == Side::Request && table.credentials.is_some())
             || table
                 .exceptions
                 .values()
@@ -184,13 +188,14 @@ impl Policy {
         let on_the_way = |finding: &Finding| {
             let each = tables
                 .iter()
-                .map(|table| disposition(table, &finding.signature, &finding.part, proven));
+                .map(|table| disposition_of(table, finding, proven));
             // While several rules could decide, the mildest answer stands: the others may yet turn
             // out not to apply.
             each.min_by_key(|disposition| disposition.action)
                 .unwrap_or(Disposition {
                     action: Action::Deny,
                     at_home: false,
+                    is_foreign: false,
                 })
         };
         facts.findings.iter().map(on_the_way).collect()
@@ -415,7 +420,33 @@ pub(crate) fn known_address(facts: &Facts<'_>) -> Option<IpAddr> {
     facts.address.or_else(|| facts.host.and_then(Host::address))
 }
 
-/// What happens to a finding under a scan table.
+/// What happens to a finding under a scan table: a credential that the rule does not name is denied
+/// whatever the table says of its kind.
+fn disposition_of(table: &ScanTable, finding: &Finding, host: Option<&Host>) -> Disposition {
+    let named = table.credentials.as_ref();
+    if named.is_some_and(|named| !named.contains(&finding.fingerprint)) && is_used(finding, host) {
+        return Disposition {
+            action: Action::Deny,
+            at_home: false,
+            is_foreign: true,
+        };
+    }
+    disposition(table, &finding.signature, &finding.part, host)
+}
+
+/// Whether a server could take a finding for the credential of a request: what looks like one in any
+/// header, and what is in its provider's own place wherever that is.
+fn is_used(finding: &Finding, host: Option<&Host>) -> bool {
+    let Finding {
+        signature, part, ..
+    } = finding;
+    let in_header = part.side == Side::Request
+        && matches!(part.place, Place::Header(_))
+        && signature.class != Class::Pii;
+    in_header || host.is_some_and(|host| is_at_home(signature, part, host))
+}
+
+/// What happens to findings of a signature under a scan table.
 pub(crate) fn disposition(
     table: &ScanTable,
     signature: &Signature,
@@ -426,18 +457,21 @@ pub(crate) fn disposition(
         return Disposition {
             action: unmaskable(*action, part),
             at_home: false,
+            is_foreign: false,
         };
     }
     if host.is_some_and(|host| is_at_home(signature, part, host)) {
         return Disposition {
             action: Action::Allow,
             at_home: true,
+            is_foreign: false,
         };
     }
     let action = table.side(part.side).of(signature.class);
     Disposition {
         action: unmaskable(action, part),
         at_home: false,
+        is_foreign: false,
     }
 }
 
@@ -474,19 +508,22 @@ fn is_home(home: &str, name: &str) -> bool {
     }
 }
 
-/// The code of the gravest denial among findings: a credential before personal data.
+/// The code of the gravest denial among findings: a foreign credential before a leaked one, and that
+/// before personal data.
 fn denial_code(findings: &[Finding], dispositions: &[Disposition]) -> Option<Code> {
     let denied = findings
         .iter()
         .zip(dispositions)
         .filter(|(_, disposition)| disposition.action == Action::Deny)
-        .map(|(finding, _)| (finding.signature.class == Class::Pii, finding.part.side));
-    denied
-        .min_by_key(|(is_pii, side)| (*is_pii, *side))
-        .map(|kind| match kind {
-            (false, Side::Request) => Code::SecretInRequest,
-            (false, Side::Response) => Code::SecretInResponse,
-            (true, Side::Request) => Code::PiiInRequest,
-            (true, Side::Response) => Code::PiiInResponse,
-        })
+        .map(|(finding, disposition)| {
+            let is_pii = finding.signature.class == Class::Pii;
+            (is_pii, finding.part.side, !disposition.is_foreign)
+        });
+    denied.min().map(|kind| match kind {
+        (_, _, false) => Code::ForeignCredential,
+        (false, Side::Request, _) => Code::SecretInRequest,
+        (false, Side::Response, _) => Code::SecretInResponse,
+        (true, Side::Request, _) => Code::PiiInRequest,
+        (true, Side::Response, _) => Code::PiiInResponse,
+    })
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use egret_scanners::{Catalog, Class, Side, Signature};
+use egret_scanners::{Catalog, Class, Finding, Fingerprint, Side, Signature};
 use sha2::{Digest, Sha256};
 
 use crate::address::Cidr;
@@ -105,6 +105,28 @@ impl Policy {
         self.mode
     }
 
+    /// Whether some rule says by fingerprint which credentials may be used.
+    pub fn names_credentials(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.scan.credentials.is_some())
+    }
+
+    /// Whether two findings are one to every rule: of two that are, either alone leads to the same
+    /// verdict as both.
+    pub fn judges_alike(&self, one: &Finding, other: &Finding) -> bool {
+        let is_named = |finding: &Finding| {
+            let named = self
+                .rules
+                .iter()
+                .filter_map(|rule| rule.scan.credentials.as_ref());
+            named.flatten().any(|named| *named == finding.fingerprint)
+        };
+        Arc::ptr_eq(&one.signature, &other.signature)
+            && one.part == other.part
+            && (one.fingerprint == other.fingerprint || !(is_named(one) || is_named(other)))
+    }
+
     /// The names of the rules, in their order.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<str>> {
         self.rules.iter().map(|rule| &rule.name)
@@ -173,12 +195,15 @@ impl RuleAction {
     }
 }
 
-/// What to do with findings: the merged answer for every class and side, and the exceptions.
+/// What to do with findings: the merged answer for every class and side, the exceptions, and which
+/// credentials may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ScanTable {
     pub(crate) request: ClassActions,
     pub(crate) response: ClassActions,
     pub(crate) exceptions: BTreeMap<Box<str>, Action>,
+    /// `None`: any.
+    pub(crate) credentials: Option<Vec<Fingerprint>>,
 }
 
 /// An action for each class.
@@ -240,6 +265,7 @@ impl Default for ScanTable {
                 generic: Action::Allow,
             },
             exceptions: BTreeMap::new(),
+            credentials: None,
         }
     }
 }

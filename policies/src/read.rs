@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use egret_scanners::{Class, Side};
+use egret_scanners::{Class, Fingerprint, Side};
 
 use crate::address::{Cidr, CidrError};
 use crate::host::{HostError, HostPattern};
@@ -172,9 +172,12 @@ fn read_rule<'n>(
     if let Some(node) = fields.value("signatures") {
         scan.exceptions = read_exceptions(node, context.beside, reporter);
     }
+    let credentials = list_of(&fields, "credentials", reporter, read_credential);
+    scan.credentials = credentials.values;
     check_combination(&fields, action, reporter);
     let is_broken = action.is_none()
         || [
+            &credentials.broken,
             &hosts.broken,
             &cidrs.broken,
             &ports.broken,
@@ -256,12 +259,12 @@ fn read_action(
 fn check_combination(fields: &Fields<'_>, action: Option<RuleAction>, reporter: &mut Reporter<'_>) {
     let (keys, why, help): (&[&str], _, _) = match action {
         Some(RuleAction::Tunnel) => (
-            &["methods", "paths", "scan", "signatures"],
+            &["methods", "paths", "scan", "signatures", "credentials"],
             "a rule that tunnels cannot have",
             "a tunnel is not opened; remove the key, or use `action: allow`",
         ),
         Some(RuleAction::Deny) => (
-            &["scan", "signatures"],
+            &["scan", "signatures", "credentials"],
             "a rule that denies cannot have",
             "nothing passes that could be scanned; remove the key",
         ),
@@ -587,6 +590,22 @@ fn read_path(node: &Node, reporter: &mut Reporter<'_>) -> Option<PathPattern> {
     None
 }
 
+fn read_credential(node: &Node, reporter: &mut Reporter<'_>) -> Option<Fingerprint> {
+    let help =
+        "`egret scan` prints the fingerprint of a credential, the audit log those that were used";
+    let Some(text) = node.text() else {
+        let help = "put quotes around it: without, these digits are a number";
+        reporter.wrong_type(node, "the text of a fingerprint", help);
+        return None;
+    };
+    let fingerprint = Fingerprint::parse(text);
+    if fingerprint.is_none() {
+        // What stands here by mistake may be the credential itself: it is not repeated.
+        reporter.report(node, "a fingerprint has 32 hex digits", help);
+    }
+    fingerprint
+}
+
 /// The operator's words, fit for a terminal.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
@@ -601,7 +620,7 @@ const DEFAULT_NAME: &str = "default";
 const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
 const POLICY_KEYS: [&str; 6] = ["version", "mode", "default", "scan", "signatures", "rules"];
-const RULE_KEYS: [&str; 9] = [
+const RULE_KEYS: [&str; 10] = [
     "name",
     "hosts",
     "cidrs",
@@ -611,6 +630,7 @@ const RULE_KEYS: [&str; 9] = [
     "action",
     "scan",
     "signatures",
+    "credentials",
 ];
 const CLASS_KEYS: [&str; 3] = ["secret", "pii", "generic"];
 

@@ -84,6 +84,8 @@ pub enum Code {
     RuleDenied,
     /// A secret (or generic credential) in the request is denied.
     SecretInRequest,
+    /// The request uses a credential that the rule does not name.
+    ForeignCredential,
     /// Personal data in the request is denied.
     PiiInRequest,
     /// A secret (or generic credential) in the response is denied.
@@ -110,10 +112,11 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the contract.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoRule,
         Self::RuleDenied,
         Self::SecretInRequest,
+        Self::ForeignCredential,
         Self::PiiInRequest,
         Self::SecretInResponse,
         Self::PiiInResponse,
@@ -133,6 +136,7 @@ impl Code {
             Self::NoRule => "no_rule",
             Self::RuleDenied => "rule_denied",
             Self::SecretInRequest => "secret_in_request",
+            Self::ForeignCredential => "foreign_credential",
             Self::PiiInRequest => "pii_in_request",
             Self::SecretInResponse => "secret_in_response",
             Self::PiiInResponse => "pii_in_response",
@@ -164,6 +168,7 @@ impl Code {
             Self::NoRule => "no rule of the policy allows this destination",
             Self::RuleDenied => "a rule of the policy denies this request",
             Self::SecretInRequest => "the request carries a credential that may not leave",
+            Self::ForeignCredential => "the request uses a credential that the rule does not name",
             Self::PiiInRequest => "the request carries personal data that may not leave",
             Self::SecretInResponse => "the response carries a credential that may not come in",
             Self::PiiInResponse => "the response carries personal data that may not come in",
@@ -193,6 +198,10 @@ impl Code {
             Self::SecretInRequest => {
                 "Take the credential out of the request; if it belongs to this destination, send it \
                  in that service's own header, or allow the signature in the rule."
+            }
+            Self::ForeignCredential => {
+                "Use the credential that is meant for this destination; if this one is, add its \
+                 fingerprint, which the audit record shows, to `credentials` in the rule."
             }
             Self::PiiInRequest => {
                 "Take the personal data out of the request, or set `scan.request.pii` to `redact` \
@@ -268,6 +277,8 @@ pub struct Disposition {
     pub action: Action,
     /// Whether it is a credential on its way to its own provider in its proper place.
     pub at_home: bool,
+    /// Whether it is a credential in use that the rule's `credentials` do not name.
+    pub is_foreign: bool,
 }
 
 /// The decision on one exchange.

@@ -325,6 +325,95 @@ fn a_credential_at_home_is_use_and_elsewhere_a_leak() {
     }
 }
 
+/// A rule that names one credential, and one that names none.
+fn naming() -> Policy {
+    let named = "ab".repeat(16);
+    rules(&[
+        &format!(
+            "name: own, hosts: [api.home.com], action: allow, signatures: {{key: allow}}, credentials: [{named}]"
+        ),
+        "name: any, action: allow",
+    ])
+}
+
+#[test]
+fn of_a_rule_that_names_credentials_no_other_may_be_used() {
+    let policy = naming();
+    let [key, _, maybe] = catalog() else { panic!() };
+    let header = |name: &str| Place::Header(name.into());
+    for (host, signature, side, place, expected) in [
+        // In its own place, and where the server might look for another.
+        (
+            "api.home.com",
+            key,
+            Side::Request,
+            header("x-api-key"),
+            false,
+        ),
+        ("api.home.com", key, Side::Request, header("cookie"), false),
+        (
+            "api.home.com",
+            maybe,
+            Side::Request,
+            header("authorization"),
+            false,
+        ),
+        // Not used as a credential: the rule's other keys decide.
+        ("api.home.com", key, Side::Request, Place::Body, true),
+        ("api.home.com", maybe, Side::Request, Place::Body, true),
+        (
+            "api.home.com",
+            key,
+            Side::Response,
+            header("set-cookie"),
+            true,
+        ),
+        // Another rule names none.
+        (
+            "eu.api.home.net",
+            key,
+            Side::Request,
+            header("x-api-key"),
+            true,
+        ),
+    ] {
+        let found = finding(signature, side, place.clone());
+        let foreign = Finding {
+            fingerprint: Fingerprint::parse(&"cd".repeat(16)).unwrap(),
+            ..found.clone()
+        };
+        let known = Known::new(host, "8.8.8.8").request("GET", "/");
+        let own = known.clone().found(found).judge(&policy);
+        assert_eq!(own.action, VerdictAction::Allow, "{host} {side} {place:?}");
+        let verdict = known.found(foreign).judge(&policy);
+        assert_eq!(
+            verdict.action == VerdictAction::Allow,
+            expected,
+            "{host} {side} {place:?}"
+        );
+        assert_eq!(verdict.findings[0].is_foreign, !expected);
+        if !expected {
+            assert_eq!(verdict.code, Some(Code::ForeignCredential));
+            assert_eq!(verdict.because, ["own".into()]);
+        }
+    }
+}
+
+#[test]
+fn naming_credentials_is_a_reason_to_read_and_says_nothing_of_personal_data() {
+    let policy = naming();
+    let card = &catalog()[1];
+    assert!(policy.scan_matters(Some("own"), Side::Request));
+    let personal = Known::new("api.home.com", "8.8.8.8")
+        .request("GET", "/")
+        .found(finding(
+            card,
+            Side::Request,
+            Place::Header("x-api-key".into()),
+        ));
+    assert_eq!(personal.judge(&policy).action, VerdictAction::Redact);
+}
+
 #[test]
 fn scan_merges_over_the_defaults_and_exceptions_come_first() {
     let policy = policy(
@@ -453,7 +542,7 @@ fn codes_are_the_contract() {
     let words: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(
         words.join(" "),
-        "no_rule rule_denied secret_in_request pii_in_request secret_in_response pii_in_response \
+        "no_rule rule_denied secret_in_request foreign_credential pii_in_request secret_in_response pii_in_response \
          private_address name_mismatch bad_request undecodable_body upstream_tls \
          upstream_unreachable audit_unavailable limit"
     );
@@ -469,7 +558,7 @@ fn codes_are_the_contract() {
     }
 }
 
-const RULES: [&str; 8] = [
+const RULES: [&str; 9] = [
     "name: r0, hosts: [a.com], methods: [GET], action: deny",
     "name: r1, hosts: [a.com, x.b.com], paths: [/v1/**], action: allow",
     "name: r2, hosts: [\"*.b.com\"], action: deny",
@@ -478,6 +567,7 @@ const RULES: [&str; 8] = [
     "name: r5, hosts: [c.com], action: allow, scan: {request: {pii: deny, secret: redact}}",
     "name: r6, hosts: [t.com], action: tunnel",
     "name: r7, hosts: [a.com, d.com], ports: [8443], action: allow, signatures: {key: allow}",
+    "name: r8, hosts: [api.home.com, c.com], action: allow, credentials: [abababababababababababababababab]",
 ];
 
 fn any_policy() -> impl Strategy<Value = Policy> {
@@ -501,6 +591,11 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+fn any_value() -> impl Strategy<Value = Fingerprint> {
+    let values = ["ab", "cd", "ef"].map(|byte| Fingerprint::parse(&byte.repeat(16)).unwrap());
+    prop::sample::select(values.to_vec())
+}
+
 fn any_finding() -> impl Strategy<Value = Finding> {
     let places = vec![
         Place::Name,
@@ -511,8 +606,12 @@ fn any_finding() -> impl Strategy<Value = Finding> {
         Place::Trailer("t".into()),
     ];
     let side = prop::sample::select(vec![Side::Request, Side::Response]);
-    (0..3usize, side, prop::sample::select(places))
-        .prop_map(|(at, side, place)| finding(&catalog()[at], side, place))
+    (0..3usize, side, prop::sample::select(places), any_value()).prop_map(
+        |(at, side, place, value)| Finding {
+            fingerprint: value,
+            ..finding(&catalog()[at], side, place)
+        },
+    )
 }
 
 fn any_trouble() -> impl Strategy<Value = Trouble> {
@@ -599,6 +698,19 @@ proptest! {
         let after = known.found(more).judge(&policy);
         prop_assert!(after.action.strictness() >= before.action.strictness());
         prop_assert!(after.refuses() >= before.refuses());
+    }
+
+    /// Where memory is short, one of two alike stands for both.
+    #[test]
+    fn what_is_judged_alike_can_be_left_out(one in any_finding(), value in any_value()) {
+        let other = Finding { fingerprint: value, ..one.clone() };
+        let policy = naming();
+        let known = Known::new("api.home.com", "8.8.8.8").request("GET", "/");
+        if policy.judges_alike(&one, &other) {
+            let both = known.clone().found(one.clone()).found(other).judge(&policy);
+            let alone = known.found(one).judge(&policy);
+            prop_assert_eq!((both.action, both.code), (alone.action, alone.code));
+        }
     }
 
     #[test]

@@ -325,6 +325,26 @@ const RULES: &[(&str, &str)] = &[
         "name: a, action: allow, signatures: {‹no-such-thing: allow}",
         "unknown signature",
     ),
+    (
+        "name: a, action: allow, credentials: ‹[]",
+        "`credentials` is empty",
+    ),
+    (
+        "name: a, action: allow, credentials: [‹sk-proj-0123]",
+        "a fingerprint has 32 hex digits",
+    ),
+    (
+        "name: a, action: allow, credentials: [‹71205891071207983919283746501928]",
+        "expected the text of a fingerprint, found a number",
+    ),
+    (
+        "name: a, action: allow, credentials: [abababababababababababababababab, ‹ABABABABABABABABABABABABABABABAB]",
+        "duplicate entry in `credentials`",
+    ),
+    (
+        "name: a, action: tunnel, ‹credentials: [abababababababababababababababab]",
+        "tunnels cannot have `credentials`",
+    ),
 ];
 
 #[test]

@@ -4,7 +4,6 @@
 //! forgotten, the first trouble stays, findings are appended. That is why a verdict only gets stricter.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use egret_policies::{
     Action, Code, Facts, Flow, Host, Policy, RequestHead, Trouble, Verdict, VerdictAction,
@@ -68,14 +67,12 @@ impl Known {
         self.host.as_ref().filter(|_| self.tls)
     }
 
-    /// Adds findings, in bounded memory: the policy asks a finding for its signature and part, so beyond
-    /// [`FINDINGS_KEPT`] one of each kind leads to the same verdict as all of them.
-    pub(crate) fn note(&mut self, findings: &[Finding]) {
+    /// Adds findings, in bounded memory: beyond [`FINDINGS_KEPT`] one of those that the policy judges alike
+    /// leads to the same verdict as all of them.
+    pub(crate) fn note(&mut self, findings: &[Finding], policy: &Policy) {
         for finding in findings {
-            let same_kind = |kept: &Finding| {
-                Arc::ptr_eq(&kept.signature, &finding.signature) && kept.part == finding.part
-            };
-            if self.findings.len() < FINDINGS_KEPT || !self.findings.iter().rev().any(same_kind) {
+            let alike = |kept: &Finding| policy.judges_alike(kept, finding);
+            if self.findings.len() < FINDINGS_KEPT || !self.findings.iter().rev().any(alike) {
                 self.findings.push(finding.clone());
             }
         }
@@ -127,6 +124,7 @@ mod tests {
     };
 
     use super::{FINDINGS_KEPT, Known};
+    use egret_policies::Policy;
 
     #[test]
     fn a_flood_of_findings_is_remembered_in_bounds_and_a_new_kind_always() {
@@ -143,11 +141,34 @@ mod tests {
         };
         let flood = found(Side::Request, &"ann.lee@lakeside-clinic.org\n".repeat(100));
         assert!(flood.len() >= 100, "{}", flood.len());
+        let policy = Policy::parse("version: 1\n", "policy.yaml", 1, &[]).unwrap();
         let mut known = Known::default();
-        (0..100).for_each(|_| known.note(&flood));
+        (0..100).for_each(|_| known.note(&flood, &policy));
         assert_eq!(known.findings.len(), FINDINGS_KEPT);
-        known.note(&found(Side::Response, "ann.lee@lakeside-clinic.org\n"));
-        known.note(&found(Side::Request, "card 4111 1111 1111 1111\n"));
+        known.note(
+            &found(Side::Response, "ann.lee@lakeside-clinic.org\n"),
+            &policy,
+        );
+        known.note(&found(Side::Request, "card 4111 1111 1111 1111\n"), &policy);
         assert_eq!(known.findings.len(), FINDINGS_KEPT + 2);
+        let named = found(Side::Request, "bob.ray@lakeside-clinic.org\n");
+        known.note(&named, &policy);
+        assert_eq!(
+            known.findings.len(),
+            FINDINGS_KEPT + 2,
+            "alike to every rule"
+        );
+        let text = format!(
+            "version: 1\nrules:\n  - {{ name: a, action: allow, credentials: ['{}'] }}\n",
+            named[0].fingerprint
+        );
+        let naming = Policy::parse(&text, "policy.yaml", 2, &[]).unwrap();
+        known.note(&named, &naming);
+        known.note(&named, &naming);
+        assert_eq!(
+            known.findings.len(),
+            FINDINGS_KEPT + 3,
+            "told apart by a rule, and kept once"
+        );
     }
 }

@@ -197,7 +197,7 @@ impl OpenExchange {
 
     /// Adds findings and judges again; the closing record follows.
     pub(crate) fn found(&self, findings: &[Finding]) -> Verdict {
-        self.learn(|known| known.note(findings))
+        self.learn(|known| known.note(findings, &self.flow.snapshot.policy))
     }
 
     /// Notes trouble and judges again; the closing record follows.

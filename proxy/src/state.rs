@@ -94,20 +94,32 @@ pub fn authority(config: &Config, now: SystemTime) -> Result<Authority, StateErr
 /// # Errors
 /// A failing or damaged file.
 pub fn fingerprint_key(state_dir: &Path) -> Result<FingerprintKey, StateError> {
-    let path = state_dir.join("fingerprint.key");
+    if let Some(key) = present_fingerprint_key(state_dir)? {
+        return Ok(key);
+    }
+    let bytes: [u8; 32] = entropy::bytes().map_err(|_| StateError::Randomness)?;
+    create(&state_dir.join(FINGERPRINT_KEY), &bytes, 0o600)?;
+    fingerprint_key(state_dir)
+}
+
+/// The key of the fingerprints, if there is one already.
+///
+/// # Errors
+/// It cannot be read or is not a key.
+pub fn present_fingerprint_key(state_dir: &Path) -> Result<Option<FingerprintKey>, StateError> {
+    let path = state_dir.join(FINGERPRINT_KEY);
     match std::fs::read(&path) {
         Ok(bytes) => match <[u8; 32]>::try_from(bytes) {
-            Ok(bytes) => Ok(FingerprintKey::new(bytes)),
+            Ok(bytes) => Ok(Some(FingerprintKey::new(bytes))),
             Err(_) => Err(StateError::FingerprintKey { path }),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let bytes: [u8; 32] = entropy::bytes().map_err(|_| StateError::Randomness)?;
-            create(&path, &bytes, 0o600)?;
-            fingerprint_key(state_dir)
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StateError::Read { path, source }),
     }
 }
+
+/// In the state folder.
+const FINGERPRINT_KEY: &str = "fingerprint.key";
 
 /// The key first: a certificate without its key would stop the next start.
 fn generate(cert: &Path, key: &Path, now: SystemTime) -> Result<Authority, StateError> {

@@ -20,7 +20,7 @@ mod wire;
 mod world;
 
 pub use client::{Answer, call};
-pub use curl::Curl;
+pub use curl::{Curl, Fetched};
 pub use egret::{Egret, Exit, command};
 pub use origin::{Origin, Seen};
 pub use process::{DEADLINE, Process, wait_for};
