@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tools cargo packages python node bench-proxy bench-scan accuracy
+.PHONY: help demo test lint format tools cargo packages python node bench-proxy bench-scan accuracy fuzz
 
 # One build of the crypto library on every machine, whatever is installed there.
 export AWS_LC_SYS_USE_SYSTEM := 0
@@ -44,6 +44,9 @@ bench-scan: cargo ## Measure the scanner: speed by input class, and memory of a 
 accuracy: cargo ## Recall and precision per signature and per way of hiding; CLEAN=folder adds findings in clean texts
 	cargo build --release --locked --package egret-benches --bin accuracy
 	target/release/accuracy --samples 20 $(if $(CLEAN),--clean $(CLEAN) --list)
+
+fuzz: cargo ## Feed hostile bytes to every parser that has a target, SECONDS=60 each; stops at the first that breaks
+	@tests/fuzz.sh $(or $(SECONDS),60)
 
 tools: cargo packages python node ## Install what the tests need
 
