@@ -1,17 +1,25 @@
-//! Needles arranged for searching: which could end their first bytes here, which could start here.
+//! Needles arranged for searching: which could stand around a place, which could start here.
 //!
-//! Inside a text, needles are found by the last four bytes of their first twelve: a table tells
-//! how far ahead the next possible place is (Wu and Manber, 1994), so most bytes are never looked
-//! at. Near the end of a text, where a needle may be cut off, prefixes are looked up instead.
-
-use std::collections::HashMap;
+//! Inside a text, every needle is found by a window of its bytes: of the places that stand one
+//! stride apart, exactly one has a whole block inside the window. So a text is looked at in places
+//! that do not depend on what it says, each by one look at a table of bits. Near the end of a text,
+//! where a needle may be cut off, prefixes are looked up instead.
 
 use super::Needle;
 
-/// The first bytes of a needle by which it is found, if it has as many.
+/// The bytes of a needle by which it is found, if it has as many.
 const WINDOW: usize = 12;
 /// How many bytes of the window a place is looked up by.
 const BLOCK: usize = 4;
+/// The same where so many needles are looked for that four bytes say little.
+const LARGE_BLOCK: usize = 6;
+/// So many needles are many.
+const LARGE: usize = 1 << 14;
+/// How far into a needle its window may start, so that needles with one beginning (`sk-proj-`) are
+/// not all found by it.
+const SHIFT_MAX: usize = 24;
+/// So many needles may be found by one block before another window is tried.
+const CROWD: u8 = 16;
 
 /// All needles of all known secrets.
 #[derive(Default)]
@@ -29,15 +37,24 @@ pub(super) struct Standing {
     pub(super) could_grow: bool,
 }
 
-/// Needles of at least `window` bytes.
+/// Needles that share the length of their window.
 struct Group {
-    window: usize,
-    /// By hash of a block: how far the window can move on.
-    skips: Box<[u8]>,
-    /// The bits of a hash.
-    bits: u32,
-    /// By the last block of the window: indices of needles.
-    ends: HashMap<[u8; BLOCK], Vec<u32>>,
+    /// How many bytes of a place are looked at.
+    block: usize,
+    /// How far apart the places are.
+    stride: usize,
+    /// How far into a needle any of the windows starts.
+    shift: usize,
+    /// Hashes of blocks.
+    filter: Box<[u64]>,
+    filter_bits: u32,
+    /// By the first bits of the hash: where its entries start, and where those of the next do.
+    buckets: Box<[u32]>,
+    bucket_bits: u32,
+    /// Indices of needles.
+    entries: Box<[u32]>,
+    /// For each entry: how far into the needle the block stands.
+    offsets: Box<[u8]>,
 }
 
 /// Which byte strings are prefixes of needles, as bit sets.
@@ -111,6 +128,10 @@ impl NeedleIndex {
         if !self.prefixes.could_start(rest) {
             return Standing { could_grow: false };
         }
+        // The sets of one and two bytes are exact, and no needle is as short.
+        if rest.len() < 3 {
+            return Standing { could_grow: true };
+        }
         // Needles that are prefixes of `rest` sort before it, those it is a prefix of after it.
         let at = self.needles.partition_point(|needle| *needle.bytes < *rest);
         let could_grow = self
@@ -148,65 +169,163 @@ fn starts_with(text: &[u8], start: usize, needle: &Needle) -> bool {
 impl Group {
     fn new<'a>(needles: impl Iterator<Item = (u32, &'a Needle)>) -> Option<Group> {
         let needles: Vec<(u32, &Needle)> = needles.collect();
-        let window = needles
-            .iter()
-            .map(|(_, needle)| needle.bytes.len())
-            .min()?
-            .min(WINDOW);
-        let blocks = needles.len() * (window + 1 - BLOCK.min(window));
-        let bits = usize::BITS - (blocks * 8).leading_zeros();
-        let bits = bits.clamp(12, 22);
-        let furthest = u8::try_from((window + 1).saturating_sub(BLOCK)).unwrap_or(u8::MAX);
-        let mut group = Group {
-            window,
-            skips: vec![furthest; 1 << bits].into_boxed_slice(),
-            bits,
-            ends: HashMap::new(),
+        let shortest = needles.iter().map(|(_, needle)| needle.bytes.len()).min()?;
+        let window = shortest.min(WINDOW);
+        let block = if needles.len() < LARGE {
+            BLOCK
+        } else {
+            LARGE_BLOCK
         };
-        for (number, needle) in needles {
-            group.add(number, needle);
-        }
+        let block = block.min(window);
+        let stride = window - block + 1;
+        let blocks = needles.len() * stride;
+        let bits = usize::BITS - (blocks * 64 - 1).leading_zeros();
+        let mut group = Group {
+            block,
+            stride,
+            shift: 0,
+            filter: Box::default(),
+            filter_bits: bits.clamp(12, 25),
+            buckets: Box::default(),
+            bucket_bits: blocks.ilog2().clamp(8, 22),
+            entries: Box::default(),
+            offsets: Box::default(),
+        };
+        group.fill(&needles);
         Some(group)
     }
 
-    fn add(&mut self, number: u32, needle: &Needle) {
-        let head = needle.bytes.get(..self.window).unwrap_or_default();
-        let blocks = head.array_windows::<BLOCK>();
-        for (skip, block) in (0_u8..).zip(blocks.rev()) {
-            let hash = hash(*block, self.bits);
-            if let Some(known) = self.skips.get_mut(hash) {
-                *known = (*known).min(skip);
+    /// Chooses the windows and enters their blocks.
+    fn fill(&mut self, needles: &[(u32, &Needle)]) {
+        let mut crowds = vec![0_u8; 1 << self.bucket_bits];
+        let shifts: Vec<usize> = needles
+            .iter()
+            .map(|(_, needle)| self.least_crowded(&needle.bytes, &mut crowds))
+            .collect();
+        self.shift = shifts.iter().copied().max().unwrap_or_default();
+        let mut filter = vec![0; (1 << self.filter_bits) / 64];
+        let mut counts = vec![0_u32; (1 << self.bucket_bits) + 1];
+        for ((_, needle), shift) in needles.iter().zip(&shifts) {
+            for (_, hash) in self.hashes(&needle.bytes, *shift) {
+                set(&mut filter, high(hash, self.filter_bits));
+                if let Some(count) = counts.get_mut(high(hash, self.bucket_bits)) {
+                    *count += 1;
+                }
             }
         }
-        if let Some(block) = head.last_chunk::<BLOCK>() {
-            self.ends.entry(*block).or_default().push(number);
+        let mut total = 0;
+        for count in &mut counts {
+            total += *count;
+            *count = total;
+        }
+        let mut entries = vec![0; total as usize];
+        let mut offsets = vec![0; total as usize];
+        for ((number, needle), shift) in needles.iter().zip(&shifts) {
+            for (offset, hash) in self.hashes(&needle.bytes, *shift) {
+                let Some(end) = counts.get_mut(high(hash, self.bucket_bits)) else {
+                    continue;
+                };
+                *end -= 1;
+                let place = *end as usize;
+                if let (Some(entry), Some(at)) = (entries.get_mut(place), offsets.get_mut(place)) {
+                    *entry = *number;
+                    *at = offset;
+                }
+            }
+        }
+        self.filter = filter.into_boxed_slice();
+        self.buckets = counts.into_boxed_slice();
+        self.entries = entries.into_boxed_slice();
+        self.offsets = offsets.into_boxed_slice();
+    }
+
+    /// Where in a needle the window may start that shares its blocks with few; enters it in the
+    /// counts.
+    fn least_crowded(&self, needle: &[u8], crowds: &mut [u8]) -> usize {
+        let window = self.stride + self.block - 1;
+        let last = needle.len().saturating_sub(window).min(SHIFT_MAX);
+        let crowd = |shift: usize| {
+            let hashes = self.hashes(needle, shift);
+            let counts =
+                hashes.filter_map(|(_, hash)| crowds.get(high(hash, self.bucket_bits)).copied());
+            counts.max().unwrap_or_default()
+        };
+        let mut best = (crowd(0), 0);
+        for shift in (1..=last).step_by(self.block).chain([last]) {
+            if best.0 < CROWD {
+                break;
+            }
+            best = best.min((crowd(shift), shift));
+        }
+        let (_, shift) = best;
+        for (_, hash) in self.hashes(needle, shift) {
+            if let Some(count) = crowds.get_mut(high(hash, self.bucket_bits)) {
+                *count = count.saturating_add(1);
+            }
+        }
+        shift
+    }
+
+    /// The blocks of a window of a needle: how far into the needle, and the hash.
+    fn hashes(&self, needle: &[u8], shift: usize) -> impl Iterator<Item = (u8, u64)> {
+        let offsets = shift..shift + self.stride;
+        offsets.filter_map(move |offset| {
+            let block = needle.get(offset..offset + self.block)?;
+            Some((u8::try_from(offset).ok()?, self.hash(load(block))))
+        })
+    }
+
+    /// The hash of the block at the start of eight bytes.
+    fn hash(&self, bytes: u64) -> u64 {
+        // What stands behind the block is shifted out.
+        (bytes << (64 - 8 * self.block)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// Reports the needles whose window surrounds a block of theirs and that start in `from..to`.
+    fn find(&self, text: &[u8], (from, to): (usize, usize), report: &mut impl FnMut(usize, u32)) {
+        let last =
+            (to + self.shift + self.stride - 1).min((text.len() + 1).saturating_sub(self.block));
+        let mut place = from;
+        while place < last {
+            let Some(bytes) = text.get(place..).and_then(<[u8]>::first_chunk::<8>) else {
+                break;
+            };
+            let hash = self.hash(u64::from_le_bytes(*bytes));
+            if is_set(&self.filter, high(hash, self.filter_bits)) {
+                self.report(hash, place, (from, to), report);
+            }
+            place += self.stride;
+        }
+        while place < last {
+            let hash = self.hash(load(text.get(place..).unwrap_or_default()));
+            if is_set(&self.filter, high(hash, self.filter_bits)) {
+                self.report(hash, place, (from, to), report);
+            }
+            place += self.stride;
         }
     }
 
-    /// Reports the needles whose window ends where a block of theirs stands.
-    fn find(&self, text: &[u8], (from, to): (usize, usize), report: &mut impl FnMut(usize, u32)) {
-        let mut start = from;
-        while start < to {
-            let end = start + self.window;
-            let Some(block) = text
-                .get(end - BLOCK..end)
-                .and_then(<[u8]>::first_chunk::<BLOCK>)
-            else {
-                return;
-            };
-            let skip = self
-                .skips
-                .get(hash(*block, self.bits))
-                .copied()
-                .unwrap_or(0);
-            if skip > 0 {
-                start += usize::from(skip);
-                continue;
-            }
-            for number in self.ends.get(block).map(Vec::as_slice).unwrap_or_default() {
+    /// Reports what the block with this hash at this place may belong to.
+    #[cold]
+    fn report(
+        &self,
+        hash: u64,
+        place: usize,
+        (from, to): (usize, usize),
+        report: &mut impl FnMut(usize, u32),
+    ) {
+        let bucket = high(hash, self.bucket_bits);
+        let Some(&[start, end]) = self.buckets.get(bucket..).and_then(<[u32]>::first_chunk) else {
+            return;
+        };
+        let range = start as usize..end as usize;
+        let entries = self.entries.get(range.clone()).unwrap_or_default();
+        let offsets = self.offsets.get(range).unwrap_or_default();
+        for (number, offset) in entries.iter().zip(offsets) {
+            let start = place.checked_sub(usize::from(*offset));
+            if let Some(start) = start.filter(|start| (from..to).contains(start)) {
                 report(start, *number);
             }
-            start += 1;
         }
     }
 }
@@ -256,6 +375,20 @@ fn hash(block: [u8; BLOCK], bits: u32) -> usize {
     usize::try_from(spread).unwrap_or(0)
 }
 
+/// The first bits of a hash.
+fn high(hash: u64, bits: u32) -> usize {
+    usize::try_from(hash >> (64 - bits)).unwrap_or(0)
+}
+
+/// Up to eight bytes as a number, the first of them lowest.
+fn load(bytes: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    for (to, from) in eight.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    u64::from_le_bytes(eight)
+}
+
 fn set(words: &mut [u64], bit: usize) {
     if let Some(word) = words.get_mut(bit / 64) {
         *word |= 1 << (bit % 64);
@@ -266,4 +399,119 @@ fn is_set(words: &[u64], bit: usize) -> bool {
     words
         .get(bit / 64)
         .is_some_and(|word| word >> (bit % 64) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without pattern (xorshift), the same every time.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 >> 11).unwrap() % bound
+        }
+
+        /// Bytes of a small alphabet, so that needles and text have much in common.
+        fn bytes(&mut self, length: usize) -> Vec<u8> {
+            let byte = |_| b"abcA"[self.below(4)];
+            (0..length).map(byte).collect()
+        }
+    }
+
+    fn needles(numbers: &mut Numbers, count: u32, lengths: std::ops::Range<usize>) -> Vec<Needle> {
+        let needle = |secret| {
+            let length = lengths.start + numbers.below(lengths.len());
+            let beginning = if secret % 3 == 0 {
+                b"sk-proj-".as_slice()
+            } else {
+                b""
+            };
+            Needle {
+                bytes: [beginning, &numbers.bytes(length)].concat().into(),
+                secret,
+                whole_word: false,
+            }
+        };
+        (0..count).map(needle).collect()
+    }
+
+    fn naive(needles: &[Needle], text: &[u8], (from, to): (usize, usize)) -> Vec<(usize, Needle)> {
+        let starts = (from..to.min(text.len()))
+            .flat_map(|start| needles.iter().map(move |needle| (start, needle.clone())));
+        let mut found: Vec<_> = starts
+            .filter(|(start, needle)| starts_with(text, *start, needle))
+            .collect();
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn finds_what_a_naive_search_finds() {
+        let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+        for (count, lengths) in [
+            (1, 4..60),
+            (7, 4..12),
+            (60, 4..40),
+            (400, 12..70),
+            (3_000, 12..20),
+        ] {
+            let needles = needles(&mut numbers, count, lengths);
+            let index = NeedleIndex::new(needles);
+            for _ in 0..12 {
+                let mut text = Vec::new();
+                while text.len() < 700 {
+                    let length = numbers.below(30);
+                    text.extend(numbers.bytes(length));
+                    let chosen = numbers.below(index.needles().len());
+                    text.extend_from_slice(&index.needles()[chosen].bytes);
+                }
+                let cut = text.len() - numbers.below(9);
+                let text = &text[..cut];
+                let from = numbers.below(text.len());
+                let few = from + numbers.below(3);
+                for range in [
+                    (0, text.len()),
+                    (from, few),
+                    (from, from + numbers.below(90)),
+                ] {
+                    let mut found = Vec::new();
+                    index.find(text, range, &mut |start, needle| {
+                        found.push((start, needle.clone()));
+                    });
+                    found.sort();
+                    assert_eq!(
+                        found,
+                        naive(index.needles(), text, range),
+                        "{count} {range:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_beginning_does_not_crowd_one_bucket() {
+        let mut numbers = Numbers(7);
+        let needle = |secret| {
+            let tail: Vec<u8> = (0..40)
+                .map(|_| b'0' + u8::try_from(numbers.below(74)).unwrap())
+                .collect();
+            let bytes = [b"sk-proj-".as_slice(), &tail].concat().into();
+            Needle {
+                bytes,
+                secret,
+                whole_word: false,
+            }
+        };
+        let index = NeedleIndex::new((0..5_000).map(needle).collect());
+        for group in &index.groups {
+            let sizes = group.buckets.windows(2).map(|pair| pair[1] - pair[0]);
+            assert!(sizes.max().unwrap() <= 40);
+        }
+    }
 }
