@@ -6,6 +6,8 @@
 //! credentials, numbers and further encodings are made of. Only there is a view opened, a little
 //! earlier, and it is closed when nothing of that kind has come for a while.
 
+use crate::inflate::is_zlib;
+use crate::layer::Floors;
 use crate::runs::{RunKind, RunStart, RunState, RunStep};
 use crate::scanner::Scanner;
 use crate::search::Harvest;
@@ -131,18 +133,65 @@ impl Base64 {
         let (position, index) = (self.from, run.screen.index);
         let streaks = run.screen.read(block);
         self.from += block.len() as u64;
-        let mut any = streaks.iter().fold(0, |any, ends| any | ends);
+        let telling = compressed_places(block);
+        let mut any = streaks.iter().fold(telling, |any, ends| any | ends);
         while any != 0 {
             let place = u64::from(any.trailing_zeros());
             any &= any - 1;
+            let here = (position + place, index + place);
+            if telling >> place & 1 == 1 {
+                self.open_compressed(here, depth, at, harvest)?;
+            }
             for (alignment, ends) in streaks.iter().enumerate() {
                 if ends >> place & 1 == 1 {
-                    let streak = (position + place, index + place);
-                    self.open((alignment, streak), depth, at, harvest)?;
+                    self.open((alignment, here), depth, at, harvest)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Opens a view if this character shows that a compressed stream starts.
+    fn open_compressed(
+        &mut self,
+        (position, index): (u64, u64),
+        depth: u8,
+        at: (&Scanner, &Text<'_>),
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        let Some(back_by) = compressed_start(&tail(at.1, position), index) else {
+            return Ok(());
+        };
+        let alignment = index.wrapping_sub(back_by) & 3;
+        let slot = usize::try_from(alignment).unwrap_or_default();
+        self.open_at((slot, (position, index)), back_by, (depth, harvest), at)
+    }
+
+    /// Opens a view at the character `back_by` before this one, unless one is open there.
+    fn open_at(
+        &mut self,
+        (alignment, (position, index)): (usize, (u64, u64)),
+        back_by: u64,
+        (depth, harvest): (u8, &mut Harvest),
+        at: (&Scanner, &Text<'_>),
+    ) -> Result<(), ScanError> {
+        let (Some(run), Some(slot)) = (&self.run, self.views.get_mut(alignment)) else {
+            return Ok(());
+        };
+        let resume = run.resume.get(alignment).copied().unwrap_or_default();
+        let first = index - back_by;
+        if slot.is_some() || first < resume {
+            return Ok(());
+        }
+        let start = back(at.1, position, back_by);
+        if start < self.floor {
+            return Ok(());
+        }
+        let state = RunState::at(first);
+        let mut view = View::new(Decoder::Run(KIND, state), start, start, depth + 1);
+        view.be_quiet();
+        *slot = Some(Box::new(view));
+        self.advance_view(alignment, at, harvest)
     }
 
     /// Opens a view for the streak that ends with this character, unless one is open there.
@@ -171,9 +220,11 @@ impl Base64 {
             depth + 1,
         );
         view.be_quiet();
-        if start < self.floor {
-            view.start_at(self.floor, at.1, harvest);
-        }
+        // A compressed stream that starts before shows in the characters read before.
+        let shown = back(at.1, position, TAIL as u64).max(start + 1);
+        let floors = Floors::all_at(start.max(self.floor));
+        let floors = floors.with_compressed(shown.max(self.floor));
+        view.start_at(floors, (at.1, shown.max(self.floor)), harvest);
         *slot = Some(Box::new(view));
         self.advance_view(alignment, at, harvest)
     }
@@ -219,6 +270,63 @@ fn back(text: &Text<'_>, position: u64, count: u64) -> u64 {
         }
     }
     at
+}
+
+/// At which characters it may show that a compressed stream starts: only these can be the last one
+/// of what tells gzip; zlib shows three characters after a slash, or after the start of the run.
+fn compressed_places(block: &[u8]) -> u64 {
+    let gzip = memchr::memchr3_iter(b'I', b'C', b'w', block);
+    let zlib = memchr::memchr_iter(b'/', block).map(|place| place + 3);
+    let places = gzip.chain(zlib).chain(0..3);
+    let places = places.filter(|place| *place < block.len());
+    places.fold(0, |mask, place| mask | 1 << place)
+}
+
+/// The last characters up to this position, the last one first. Zero where the run starts later.
+fn tail(text: &Text<'_>, position: u64) -> [u8; TAIL] {
+    let mut tail = [0; TAIL];
+    let mut at = position;
+    for place in &mut tail {
+        loop {
+            let Some(byte) = text.from(at).first().filter(|_| at >= text.base) else {
+                return tail;
+            };
+            at = at.wrapping_sub(1);
+            if ALPHABET.contains(*byte) {
+                *place = *byte;
+                break;
+            }
+            if !matches!(*byte, b'\r' | b'\n' | b' ') {
+                return tail;
+            }
+        }
+    }
+    tail
+}
+
+/// How many characters end with the last byte that tells a compressed stream.
+const TAIL: usize = 6;
+
+/// If the last characters of a run show that a compressed stream starts: how many characters before
+/// the last one its group of four starts. gzip starts anywhere, with the bytes 1F 8B 08; zlib where
+/// a run does, or after a slash, as in the path of a URL.
+fn compressed_start(tail: &[u8; TAIL], index: u64) -> Option<u64> {
+    let value = |byte: u8| crate::units::sextet(byte).unwrap_or_default();
+    match *tail {
+        [b'I', b's', b'4', b'H', ..] => return Some(3),
+        // One byte before it in its group, or two.
+        [b'C', b'L', b'+' | b'-', second, ..] if value(second) & 15 == 1 => return Some(4),
+        [b'w', b'i', b'f', third, ..] if value(third) & 3 == 0 => return Some(5),
+        _ => {}
+    }
+    let [third, second, first, before, ..] = *tail;
+    if index != 2 && before != b'/' {
+        return None;
+    }
+    let bits =
+        u32::from(value(first)) << 12 | u32::from(value(second)) << 6 | u32::from(value(third));
+    let [_, _, method, flags] = (bits >> 2).to_be_bytes();
+    is_zlib(&[method, flags]).then_some(2)
 }
 
 /// What the last characters of a run decode to, at all alignments.

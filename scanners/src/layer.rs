@@ -4,6 +4,7 @@
 use crate::base64::Base64;
 use crate::confirm::Swallow;
 use crate::fold::fold;
+use crate::inflate::Lookout;
 use crate::runs::{RunKind, RunStart, RunState};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, Search};
@@ -80,6 +81,7 @@ pub(crate) struct Layer {
     /// One for each of [`RUNS`].
     runs: Vec<Watch>,
     base64: Option<Box<Base64>>,
+    compressed: Option<Box<Lookout>>,
 }
 
 /// The lookout for one encoding.
@@ -175,6 +177,8 @@ pub(crate) struct Floors {
     /// For each encoding of runs. It may be in the middle of a run.
     runs: [u64; RUNS.len()],
     base64: u64,
+    /// For compressed streams.
+    compressed: u64,
 }
 
 impl Floors {
@@ -183,7 +187,12 @@ impl Floors {
             text: position,
             runs: [position; RUNS.len()],
             base64: position,
+            compressed: position,
         }
+    }
+
+    pub(crate) fn with_compressed(self, compressed: u64) -> Floors {
+        Floors { compressed, ..self }
     }
 
     pub(crate) fn map(self, to: impl Fn(u64) -> u64) -> Floors {
@@ -191,6 +200,7 @@ impl Floors {
             text: to(self.text),
             runs: self.runs.map(&to),
             base64: to(self.base64),
+            compressed: to(self.compressed),
         }
     }
 }
@@ -314,6 +324,7 @@ impl Layer {
                 .map(|_| Watch::starting_at(base))
                 .collect(),
             base64: (depth < DEPTH_MAX).then(|| Box::new(Base64::starting_at(base, base))),
+            compressed: (depth < DEPTH_MAX).then(|| Box::new(Lookout::at_start(base))),
             runs: (0..deeper(RUNS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
@@ -344,16 +355,27 @@ impl Layer {
         if let Some(base64) = &mut self.base64 {
             **base64 = Base64::starting_at(self.base, floors.base64);
         }
+        if let Some(compressed) = &mut self.compressed {
+            **compressed = Lookout::starting_at(floors.compressed);
+        }
     }
 
     /// Up to where everything is decided that starts before `until`.
-    fn floors(search: &Search, runs: &[Watch], base64: Option<&Base64>, until: u64) -> Floors {
+    fn floors(
+        search: &Search,
+        runs: &[Watch],
+        (base64, compressed): (Option<&Base64>, Option<&Lookout>),
+        until: u64,
+    ) -> Floors {
         let mut floors = Floors::all_at(search.hold(until).max(search.earliest()).min(until));
         for (floor, watch) in floors.runs.iter_mut().zip(runs) {
             *floor = watch.hold().min(until);
         }
         if let Some(base64) = base64 {
             floors.base64 = base64.hold().min(until);
+        }
+        if let Some(compressed) = compressed {
+            floors.compressed = compressed.next().min(until);
         }
         floors
     }
@@ -408,6 +430,7 @@ impl Layer {
             units,
             runs,
             base64,
+            compressed,
         } = self;
         let text = Text {
             bytes: window,
@@ -430,6 +453,9 @@ impl Layer {
             if let Some(base64) = base64 {
                 base64.advance((scanner, &until_there), *depth, harvest)?;
             }
+            if let Some(compressed) = compressed {
+                compressed.advance((scanner, &until_there), *depth, harvest)?;
+            }
             search.advance(scanner, &until_there, harvest);
             let Some((kind, trigger)) = trigger else {
                 return Ok(());
@@ -443,7 +469,12 @@ impl Layer {
                 .max(watch.earliest)
                 .max(*base);
             let mut view = View::new(Decoder::Units(encoding.unit), trigger, start, *depth + 1);
-            let floors = Layer::floors(search, runs, base64.as_deref(), until);
+            let floors = Layer::floors(
+                search,
+                runs,
+                (base64.as_deref(), compressed.as_deref()),
+                until,
+            );
             view.take_over(scanner, &text, (floors, search.swallows()), harvest)?;
             watch.view = Some(Box::new(view));
         }
@@ -461,6 +492,10 @@ impl Layer {
             .base64
             .as_ref()
             .map_or(own, |base64| base64.hold().min(own));
+        let own = self
+            .compressed
+            .as_ref()
+            .map_or(own, |compressed| compressed.hold().min(own));
         self.watches().map(Watch::hold).fold(own, u64::min)
     }
 
@@ -469,13 +504,15 @@ impl Layer {
         let own = self.search.swallows().iter().map(Open::of);
         let views = self.watches().filter_map(|watch| watch.view.as_ref());
         let base64 = self.base64.iter().flat_map(|base64| base64.views());
-        own.chain(views.map(AsRef::as_ref).chain(base64).flat_map(View::opens))
-            .collect()
+        let compressed = self.compressed.iter().flat_map(|one| one.views());
+        let views = views.map(AsRef::as_ref).chain(base64).chain(compressed);
+        own.chain(views.flat_map(View::opens)).collect()
     }
 
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.watches().all(|watch| watch.view.is_none())
+            && self.compressed.iter().all(|one| one.views().count() == 0)
             && self.search.is_idle(self.end())
             && self.hold() == self.end()
     }

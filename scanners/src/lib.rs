@@ -20,6 +20,7 @@ mod fingerprint;
 mod fold;
 pub mod gitleaks;
 mod index;
+mod inflate;
 mod json_path;
 mod known;
 mod layer;

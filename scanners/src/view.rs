@@ -8,6 +8,7 @@
 use crate::ScanError;
 use crate::base64::TELLING;
 use crate::confirm::Swallow;
+use crate::inflate::{BEHIND, Inflater, Progress};
 use crate::layer::{Floors, Layer};
 use crate::runs::{RunKind, RunState, RunStep};
 use crate::scanner::Scanner;
@@ -34,6 +35,8 @@ pub(crate) struct View {
     map: Vec<(u64, u8)>,
     /// For each match being swallowed in the child: where it starts there and here.
     opens: Vec<(Open, u64)>,
+    /// What was found in a compressed stream: it goes on to the end of the stream.
+    until_end: Vec<Found>,
     child: Layer,
     /// For a part of a run: how many telling bytes came last.
     streak: Option<u32>,
@@ -45,6 +48,8 @@ pub(crate) enum Decoder {
     Units(UnitFn),
     /// One run of an encoding, up to its end.
     Run(RunKind, RunState),
+    /// One compressed stream, up to its end.
+    Inflate(Box<Inflater>),
 }
 
 /// Why decoding stopped.
@@ -56,6 +61,10 @@ enum Stop {
     Break,
     /// At the end of the run.
     RunEnd,
+    /// Enough was decoded for one go.
+    Enough,
+    /// More was decoded than may be.
+    TooMuch,
 }
 
 /// A match being swallowed, in the positions of one text.
@@ -92,6 +101,7 @@ impl View {
             fed: start,
             map: Vec::new(),
             opens: Vec::new(),
+            until_end: Vec::new(),
             child: Layer::new(start, depth),
             streak: None,
         }
@@ -125,11 +135,16 @@ impl View {
         Ok(())
     }
 
-    /// Decodes up to `floor`, and looks for nothing that starts before it.
-    pub(crate) fn start_at(&mut self, floor: u64, text: &Text<'_>, harvest: &mut Harvest) {
-        self.decode(text, floor, harvest);
-        let floor = self.inner_start(floor);
-        self.child.look_from(&Floors::all_at(floor));
+    /// Decodes up to `to`, and looks for nothing that starts before the floors.
+    pub(crate) fn start_at(
+        &mut self,
+        floors: Floors,
+        (text, to): (&Text<'_>, u64),
+        harvest: &mut Harvest,
+    ) {
+        self.decode(text, to, harvest);
+        let floors = floors.map(|floor| self.inner_start(floor));
+        self.child.look_from(&floors);
     }
 
     /// The first byte of the child whose encoding starts at or after a position.
@@ -147,9 +162,17 @@ impl View {
     ) -> Result<bool, ScanError> {
         loop {
             let stop = self.decode(text, text.end(), harvest);
+            if stop == Stop::TooMuch {
+                return Err(ScanError::WorkBudget);
+            }
             let ended = stop == Stop::RunEnd || text.ended && self.fed == text.end();
             self.scan(scanner, ended, harvest)?;
             if ended || (stop == Stop::Break && self.child.is_idle()) {
+                let end = self.fed;
+                let found = self.until_end.drain(..);
+                harvest
+                    .found
+                    .extend(found.map(|found| Found { end, ..found }));
                 self.quiet_since = if stop == Stop::RunEnd {
                     self.fed
                 } else {
@@ -176,6 +199,10 @@ impl View {
                 let stop = self.decode_run(kind, &mut state, (text, to), &mut decoded);
                 self.decoder = Decoder::Run(kind, state);
                 stop
+            }
+            Decoder::Inflate(inflater) => {
+                let how = (&mut self.fed, self.opened_at);
+                inflate(inflater, how, text, (&mut self.map, &mut decoded))
             }
         };
         harvest.decoded += decoded.len() as u64;
@@ -234,7 +261,15 @@ impl View {
     pub(crate) fn characters(&self) -> u64 {
         match &self.decoder {
             Decoder::Run(_, state) => state.read,
-            Decoder::Units(_) => 0,
+            Decoder::Units(_) | Decoder::Inflate(_) => 0,
+        }
+    }
+
+    /// The first position that what is decoded next may come from.
+    fn next_start(&self) -> u64 {
+        match self.decoder {
+            Decoder::Inflate(_) => self.fed.saturating_sub(BEHIND).max(self.opened_at),
+            Decoder::Units(_) | Decoder::Run(..) => self.fed,
         }
     }
 
@@ -294,8 +329,10 @@ impl View {
         harvest.decoded += inner.decoded;
         for inner in inner.found {
             let outer = self.outer(inner);
+            if matches!(self.decoder, Decoder::Inflate(_)) {
+                self.until_end.push(outer);
             // What ends before the first encoded character is found in the encoded text itself.
-            if outer.end > self.opened_at {
+            } else if outer.end > self.opened_at {
                 harvest.found.push(outer);
             }
         }
@@ -328,10 +365,13 @@ impl View {
         let index = usize::try_from(position.saturating_sub(self.child.base())).ok();
         index
             .and_then(|index| self.map.get(index))
-            .map_or(self.fed, |(start, _)| *start)
+            .map_or(self.next_start(), |(start, _)| *start)
     }
 
     fn outer_end(&self, position: u64) -> u64 {
+        if matches!(self.decoder, Decoder::Inflate(_)) {
+            return self.fed;
+        }
         let index = usize::try_from(position.saturating_sub(self.child.base())).ok();
         index
             .and_then(|index| self.map.get(index.checked_sub(1)?))
@@ -345,13 +385,49 @@ impl View {
 
     /// The matches being swallowed, in the encoded text's positions.
     pub(crate) fn opens(&self) -> impl Iterator<Item = Open> + '_ {
-        self.child.opens().into_iter().filter_map(|open| {
+        let until_end = self.until_end.iter().map(|found| Open {
+            start: found.start,
+            signature: found.signature,
+            at: self.fed,
+        });
+        let child = self.child.opens().into_iter().filter_map(|open| {
             let (_, start) = self.opens.iter().find(|(seen, _)| seen.is_same(&open))?;
             Some(Open {
                 start: *start,
                 at: self.outer_end(open.at),
                 ..open
             })
-        })
+        });
+        until_end.chain(child)
     }
 }
+
+/// Decodes a compressed stream as far as it is at hand, or enough for one go.
+fn inflate(
+    inflater: &mut Inflater,
+    (fed, opened_at): (&mut u64, u64),
+    text: &Text<'_>,
+    (map, decoded): (&mut Vec<(u64, u8)>, &mut Vec<u8>),
+) -> Stop {
+    loop {
+        let before = decoded.len();
+        let progress = inflater.step(text.from(*fed), text.ended, decoded);
+        let start = fed.saturating_sub(BEHIND).max(opened_at);
+        map.extend((before..decoded.len()).map(|_| (start, 0)));
+        match progress {
+            Progress::Read(length) => *fed += length as u64,
+            Progress::End(length) => {
+                *fed += length as u64;
+                return Stop::RunEnd;
+            }
+            Progress::Starved => return Stop::Starved,
+            Progress::TooMuch => return Stop::TooMuch,
+        }
+        if decoded.len() >= INFLATED_AT_ONCE {
+            return Stop::Enough;
+        }
+    }
+}
+
+/// So many decoded bytes are scanned before more are decoded.
+const INFLATED_AT_ONCE: usize = 16 * 1024;
