@@ -5,6 +5,7 @@
 use crate::args::Options;
 use crate::cage::{Cage, EXIT_NO_CAGE, Ending, NoCage, Wishes, exit_like};
 use crate::config::{self, Depth, Settings};
+use crate::failures::not_started;
 use crate::terminal::{Paint, Stream, complain, note, paint};
 use crate::trust::{self, TrustFiles};
 use crate::{harden, logging, run, state};
@@ -227,7 +228,7 @@ fn start(settings: &Settings, listeners: Listeners) -> anyhow::Result<(Runtime, 
         .context("cannot start the runtime")?;
     let running = runtime
         .block_on(Proxy::start(settings.proxy.clone(), listeners))
-        .context("cannot start the proxy")?;
+        .map_err(|error| not_started(error, &settings.proxy))?;
     Ok((runtime, running))
 }
 

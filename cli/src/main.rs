@@ -11,6 +11,7 @@ mod config;
 mod defects;
 mod demo;
 mod exec;
+mod failures;
 mod harden;
 mod iptables;
 mod logging;

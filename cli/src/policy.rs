@@ -2,6 +2,7 @@
 
 use crate::args::Options;
 use crate::config::{self, Depth};
+use crate::failures::read_text;
 use crate::mistakes;
 use crate::terminal::{Paint, Stream, note, paint, print};
 use anyhow::Context as _;
@@ -43,7 +44,7 @@ struct Explain {
     /// The policy file.
     file: PathBuf,
     /// The method.
-    #[arg(long, default_value = "GET")]
+    #[arg(long, default_value = "GET", value_parser = method)]
     method: String,
     /// The whole URL, like https://api.example.com/v1/chat.
     #[arg(long)]
@@ -57,6 +58,15 @@ struct Explain {
     /// The address that would be dialled.
     #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
+}
+
+/// Methods are what they are written (RFC 9110, section 9.1), but nobody who writes `post` means another one.
+fn method(text: &str) -> Result<String, String> {
+    let upper = text.to_ascii_uppercase();
+    match upper == text {
+        true => Ok(upper),
+        false => Err(format!("methods are written in capitals: `{upper}`")),
+    }
 }
 
 /// Runs the command.
@@ -84,7 +94,7 @@ fn check(options: &Options, file: &Path) -> anyhow::Result<ExitCode> {
 
 /// The policy with its signatures; `None` after its mistakes were printed. Warnings are printed too.
 pub(crate) fn load(file: &Path, known: &Known) -> anyhow::Result<Option<Loaded>> {
-    let text = read(file)?;
+    let text = read_text("policy", file)?;
     let problems = match egret_proxy::load_policy(file, &text, 1, known.ids()) {
         Ok(loaded) => {
             let key = FingerprintKey::new([0; 32]);
@@ -336,9 +346,4 @@ fn body(file: &Path) -> anyhow::Result<Vec<u8>> {
         return Ok(bytes);
     }
     std::fs::read(file).with_context(|| format!("cannot read the body `{}`", file.display()))
-}
-
-fn read(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the policy `{}`", file.display()))
 }

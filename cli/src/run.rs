@@ -3,6 +3,7 @@
 //! Composes configuration, listeners and proxy, says where it listens, and then only waits for signals.
 
 use crate::args::Options;
+use crate::failures::not_started;
 use crate::terminal::note;
 use crate::trust::TrustFiles;
 use crate::{config, harden, logging, state};
@@ -81,9 +82,8 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<Ex
 
 async fn serve(config: Config, listeners: Listeners) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
-    let running = Proxy::start(config, listeners)
-        .await
-        .context("cannot start the proxy")?;
+    let running = Proxy::start(config.clone(), listeners).await;
+    let running = running.map_err(|error| not_started(error, &config))?;
     let mut announced = false;
     let mut look = tokio::time::interval(Duration::from_millis(100));
     let mut shown = FenceState::Unproven;

@@ -58,7 +58,12 @@ pub(crate) fn fingerprint_key(dir: &Path) -> anyhow::Result<FingerprintKey> {
 
 /// Writes a file that others may read: whole or not at all, whoever else is writing it.
 pub(crate) fn publish(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let failed = || format!("cannot write `{}`", path.display());
+    let failed = || {
+        format!(
+            "cannot write `{}`; see that its folder is there and may be written",
+            path.display()
+        )
+    };
     let beside = path.with_added_extension(format!("new-{}", std::process::id()));
     let written = write_new(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {

@@ -232,7 +232,53 @@ fn a_missing_policy_says_how_to_begin() {
 fn a_wrong_policy_keeps_it_from_starting() {
     let place = Place::new();
     place.write("policy.yaml", "version: 1\ndefualt: deny\n");
-    fails(&place.run(&["run"]), 2, &["policy.yaml:2:1", "defualt"]);
+    fails(
+        &place.run(&["run"]),
+        2,
+        &[
+            "policy.yaml:2:1",
+            "defualt",
+            "^^^^^^^",
+            "did you mean `default`?",
+        ],
+    );
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_said_with_the_key_that_chose_it() {
+    let place = Place::new();
+    place.write(
+        "egret.yaml",
+        &format!("{QUIET}audit: {{ path: nowhere/a.jsonl }}\n"),
+    );
+    fails(
+        &place.run(&["run"]),
+        2,
+        &[
+            "state/nowhere/a.jsonl",
+            "its folder",
+            "`audit.path` in egret.yaml",
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_policy_file_is_said() {
+    let place = Place::new();
+    std::fs::write(place.path("bin.yaml"), [0xff, 0xfe, 0]).unwrap();
+    for (file, words) in [(".", "name the file"), ("bin.yaml", "not text (UTF-8)")] {
+        fails(&place.run(&["policy", "check", file]), 2, &[file, words]);
+    }
+    let explain = [
+        "policy",
+        "explain",
+        "policy.yaml",
+        "--url",
+        "https://a.test",
+        "--method",
+        "post",
+    ];
+    fails(&place.run(&explain), 2, &["in capitals: `POST`"]);
 }
 
 #[test]
@@ -526,7 +572,7 @@ fn policy_check_shows_every_mistake_with_its_place() {
     fails(
         &place.run(&["policy", "check", "none.yaml"]),
         2,
-        &["cannot read the policy `none.yaml`"],
+        &["cannot read the policy `none.yaml`", "correct the path"],
     );
 }
 
