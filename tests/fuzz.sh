@@ -10,13 +10,14 @@ cargo +nightly fuzz --version > /dev/null 2>&1 || {
         "and \`cargo install --locked cargo-fuzz\`, then try again" >&2
     exit 1
 }
-for folder in */fuzz; do
+for manifest in */fuzz/Cargo.toml; do
+    folder=$(dirname "$manifest")
     for target in "$folder"/fuzz_targets/*.rs; do
         name=$(basename "$target" .rs)
         echo "fuzzing $folder/$name for $seconds seconds"
         # One folder of builds for all: what the crates have in common is built once.
-        cargo +nightly fuzz run --fuzz-dir "$folder" --target-dir target/fuzz "$name" -- \
-            -max_total_time="$seconds" -print_final_stats=0 -verbosity=0
+        cargo +nightly fuzz run --fuzz-dir "$folder" --target-dir target/fuzzing "$name" -- \
+            -max_total_time="$seconds" -verbosity=0 -print_funcs=0
     done
 done
 echo "nothing broke"
