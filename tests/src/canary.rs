@@ -44,6 +44,11 @@ pub fn openai_key() -> String {
     ))
 }
 
+/// A password that nothing but its value tells.
+pub fn password() -> String {
+    remember(random(BASE62, 24))
+}
+
 /// A payment card number of the Visa range whose Luhn digit holds.
 pub fn card() -> String {
     let body = format!("4539{}", random(DIGITS, 11));

@@ -127,6 +127,12 @@ impl Origin {
         assert_eq!(call(self.control, "PUT", "/reply", &body).status, 204);
     }
 
+    /// The arguments it calls a tool with from now on, one string per streamed piece.
+    pub fn calls_with(&self, pieces: &[&str]) {
+        let body = serde_json::to_string(pieces).unwrap();
+        assert_eq!(call(self.control, "PUT", "/arguments", &body).status, 204);
+    }
+
     /// Lets `count` more steps of the streams paced by `gate` happen.
     pub fn open(&self, gate: &str, count: usize) {
         let target = format!("/gates/{gate}?open={count}");

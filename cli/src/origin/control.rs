@@ -5,6 +5,7 @@
 //! GET  /requests?complete=N   the same, as soon as N of them have arrived to their end
 //! POST /gates/NAME?open=N     lets N more steps of the streams paced by NAME happen
 //! PUT  /reply                 ["what ", "the model ", "says"], one string per streamed piece
+//! PUT  /arguments             the same for the arguments of a tool call
 //! ```
 
 use std::convert::Infallible;
@@ -44,14 +45,17 @@ async fn answer(request: Request<Incoming>, world: &World) -> Response<Body> {
             let count = parameter(&uri, "complete").unwrap_or(0);
             json(&world.book.wait_for(count).await)
         }
-        (&Method::PUT, "/reply") => {
+        (&Method::PUT, "/reply" | "/arguments") => {
             let Ok(body) = request.into_body().collect().await else {
                 return status(StatusCode::BAD_REQUEST);
             };
             let Ok(pieces) = serde_json::from_slice(&body.to_bytes()) else {
                 return status(StatusCode::BAD_REQUEST);
             };
-            world.reply.set(pieces);
+            match uri.path() {
+                "/reply" => world.reply.set(pieces),
+                _ => world.reply.set_arguments(pieces),
+            }
             status(StatusCode::NO_CONTENT)
         }
         (&Method::POST, path) => match path.strip_prefix("/gates/") {

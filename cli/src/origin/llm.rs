@@ -26,26 +26,49 @@ pub(crate) enum Call {
     Messages,
 }
 
-/// What the pretended model says, piece by piece.
+/// What the pretended model says, and the arguments it calls a tool with, piece by piece.
 #[derive(Debug)]
-pub(crate) struct Reply(Mutex<Vec<String>>);
+pub(crate) struct Reply {
+    text: Mutex<Vec<String>>,
+    arguments: Mutex<Vec<String>>,
+}
 
 impl Default for Reply {
     fn default() -> Self {
-        let pieces = ["Hello", " from", " the", " embedded", " model."];
-        Self(Mutex::new(pieces.map(str::to_owned).to_vec()))
+        let text = ["Hello", " from", " the", " embedded", " model."];
+        let arguments = [r#"{"city":"#, r#" "Zürich", "#, r#""days": 3}"#];
+        Self {
+            text: Mutex::new(text.map(str::to_owned).to_vec()),
+            arguments: Mutex::new(arguments.map(str::to_owned).to_vec()),
+        }
     }
 }
 
 impl Reply {
     /// Replaces what is said from now on.
     pub(crate) fn set(&self, pieces: Vec<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = pieces;
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = pieces;
+    }
+
+    /// Replaces the arguments tools are called with from now on.
+    pub(crate) fn set_arguments(&self, pieces: Vec<String>) {
+        *self
+            .arguments
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = pieces;
     }
 
     /// What is said now.
     pub(crate) fn pieces(&self) -> Vec<String> {
-        self.0
+        self.text
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The arguments tools are called with now.
+    fn arguments(&self) -> Vec<String> {
+        self.arguments
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -78,9 +101,7 @@ pub(super) async fn answer(
     let answer = Answer {
         model: asked.get("model").cloned().unwrap_or(Value::Null),
         pieces: match tool {
-            Some(_) => [r#"{"city":"#, r#" "Zürich", "#, r#""days": 3}"#]
-                .map(str::to_owned)
-                .to_vec(),
+            Some(_) => world.reply.arguments(),
             None => world.reply.pieces(),
         },
         tool,
