@@ -136,7 +136,7 @@ fn in_pieces(text: &[u8], options: SessionOptions, seed: u64) -> Result<Scanned,
     while !rest.is_empty() {
         let length = match seed {
             0 => 1,
-            seed => usize::try_from(maker.below(seed.min(300))).unwrap_or(1),
+            seed => 1 + usize::try_from(maker.below(seed.min(300))).unwrap_or(0),
         };
         let (piece, behind) = rest.split_at(length.min(rest.len()));
         session.push(piece, &mut sink)?;
