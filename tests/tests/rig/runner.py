@@ -15,6 +15,11 @@ with open(path) as file:
     lines = json.load(file)
 
 
+def say(words):
+    # Several runs share one pipe: a line is one write, also where the interpreter does not buffer.
+    os.write(1, f"{name}: {words}\n".encode())
+
+
 def attempt(line):
     quiet = subprocess.DEVNULL
     tried = subprocess.Popen(["sh", "-c", line], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
@@ -31,7 +36,7 @@ with concurrent.futures.ThreadPoolExecutor(32) as pool:
         line, code = tried.result()
         count += 1
         if code == 127:
-            print(f"{name}: no such tool: {line}", flush=True)
+            say(f"no such tool: {line}")
         if count == 20:
-            print(f"{name}: under way", flush=True)
-print(f"{name}: tried {count} of {len(lines)}", flush=True)
+            say("under way")
+say(f"tried {count} of {len(lines)}")
