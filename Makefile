@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tools cargo packages python node bench-proxy bench-scan accuracy fuzz
+.PHONY: help demo test lint format tools cargo packages python node manifests bench-proxy bench-scan accuracy fuzz
 
 # One build of the crypto library on every machine, whatever is installed there.
 export AWS_LC_SYS_USE_SYSTEM := 0
@@ -48,7 +48,7 @@ accuracy: cargo ## Recall and precision per signature and per way of hiding; CLE
 fuzz: cargo ## Feed hostile bytes to every parser that has a target, SECONDS=60 each; stops at the first that breaks
 	@tests/fuzz.sh $(or $(SECONDS),60)
 
-tools: cargo packages python node ## Install what the tests need
+tools: cargo packages python node manifests ## Install what the tests need
 
 cargo:
 	@command -v cargo > /dev/null || { \
@@ -70,3 +70,10 @@ tests/node/node_modules/complete: tests/node/package-lock.json | packages
 	@echo "installing the Node client of the tests"
 	@npm ci --prefix tests/node --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# Some systems' kubectl is older than what the manifests are written in.
+manifests: packages
+	@kubectl kustomize deploy/kubernetes/example > /dev/null 2>&1 || $(MAKE) --no-print-directory tests/.tools/kustomize
+tests/.tools/kustomize:
+	@echo "installing kustomize, since this kubectl is too old"
+	@GOBIN=$(CURDIR)/tests/.tools go install sigs.k8s.io/kustomize/kustomize/v5@v5.0.3
