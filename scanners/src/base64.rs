@@ -8,7 +8,7 @@
 
 use crate::inflate::is_zlib;
 use crate::layer::Floors;
-use crate::runs::{RunKind, RunStart, RunState, RunStep};
+use crate::runs::{RunKind, RunStart, RunState, RunStep, is_escape_letter};
 use crate::scanner::Scanner;
 use crate::search::Harvest;
 use crate::simd::{AsciiSet, BLOCK, masks};
@@ -25,7 +25,8 @@ const STREAK: usize = 11;
 const CARRY: usize = STREAK - 1;
 /// So many characters before a streak its view starts.
 const BEFORE: usize = 64;
-/// So many characters at the end of what is at hand may belong to a streak still to come.
+/// So many characters at the end of what is at hand may belong to a streak still to come, or to
+/// what tells a compressed stream.
 const HELD: u64 = 16;
 
 const ALIGNMENTS: usize = 4;
@@ -36,6 +37,8 @@ pub(crate) struct Base64 {
     run: Option<Run>,
     /// The next position to look at.
     from: u64,
+    /// From here on characters may belong to a streak still to come.
+    held_from: u64,
     /// Nothing that starts before this position is looked for.
     floor: u64,
     /// Where it began to read: a run may start there, in the middle of a longer one.
@@ -57,6 +60,7 @@ impl Base64 {
         Base64 {
             run: None,
             from: position,
+            held_from: position,
             floor,
             first: position,
             views: Default::default(),
@@ -70,13 +74,27 @@ impl Base64 {
     pub(crate) fn hold(&self) -> u64 {
         let own = match &self.run {
             None => self.from,
-            Some(run) => self.from.saturating_sub(HELD).max(run.start),
+            Some(_) => self.held_from,
         };
         self.views().map(View::hold).fold(own, u64::min)
     }
 
     /// Screens and scans what is at hand.
     pub(crate) fn advance(
+        &mut self,
+        (scanner, text): (&Scanner, &Text<'_>),
+        depth: u8,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        self.read((scanner, text), depth, harvest)?;
+        if let Some(run) = &self.run {
+            let characters = HELD.min(run.screen.index);
+            self.held_from = back(text, self.from, characters).max(run.start);
+        }
+        Ok(())
+    }
+
+    fn read(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
         depth: u8,
@@ -257,19 +275,23 @@ const ALPHABET: ByteSet = ByteSet::BASE64.with(b"-_");
 
 /// The position of the character `count` characters of the run before the one at `position`.
 fn back(text: &Text<'_>, position: u64, count: u64) -> u64 {
-    let mut left = count;
     let mut at = position;
-    while left > 0 && at > text.base {
-        at -= 1;
-        if text
-            .from(at)
-            .first()
-            .is_some_and(|byte| ALPHABET.contains(*byte))
-        {
-            left -= 1;
-        }
+    for _ in 0..count {
+        at = before(text, at).map_or(text.base, |(at, _)| at);
     }
     at
+}
+
+/// The last character of the run before a position, if it is at hand.
+fn before(text: &Text<'_>, position: u64) -> Option<(u64, u8)> {
+    let mut at = position;
+    loop {
+        at = at.checked_sub(1).filter(|at| *at >= text.base)?;
+        let byte = *text.from(at).first()?;
+        if ALPHABET.contains(byte) && !is_escape_letter(text, at) {
+            return Some((at, byte));
+        }
+    }
 }
 
 /// At which characters it may show that a compressed stream starts: only these can be the last one
@@ -282,24 +304,15 @@ fn compressed_places(block: &[u8]) -> u64 {
     places.fold(0, |mask, place| mask | 1 << place)
 }
 
-/// The last characters up to this position, the last one first. Zero where the run starts later.
+/// The last characters up to this position, the last one first. Zero where nothing is at hand.
 fn tail(text: &Text<'_>, position: u64) -> [u8; TAIL] {
     let mut tail = [0; TAIL];
-    let mut at = position;
+    let mut at = position + 1;
     for place in &mut tail {
-        loop {
-            let Some(byte) = text.from(at).first().filter(|_| at >= text.base) else {
-                return tail;
-            };
-            at = at.wrapping_sub(1);
-            if ALPHABET.contains(*byte) {
-                *place = *byte;
-                break;
-            }
-            if !matches!(*byte, b'\r' | b'\n' | b' ') {
-                return tail;
-            }
-        }
+        let Some((position, byte)) = before(text, at) else {
+            return tail;
+        };
+        (at, *place) = (position, byte);
     }
     tail
 }
@@ -311,15 +324,19 @@ const TAIL: usize = 6;
 /// the last one its group of four starts. gzip starts anywhere, with the bytes 1F 8B 08; zlib where
 /// a run does, or after a slash, as in the path of a URL.
 fn compressed_start(tail: &[u8; TAIL], index: u64) -> Option<u64> {
+    // What stands before the run is no part of it.
+    let mut tail = *tail;
+    let inside = usize::try_from(index).map_or(TAIL, |index| index.saturating_add(1));
+    tail.iter_mut().skip(inside).for_each(|byte| *byte = 0);
     let value = |byte: u8| crate::units::sextet(byte).unwrap_or_default();
-    match *tail {
+    match tail {
         [b'I', b's', b'4', b'H', ..] => return Some(3),
         // One byte before it in its group, or two.
         [b'C', b'L', b'+' | b'-', second, ..] if value(second) & 15 == 1 => return Some(4),
         [b'w', b'i', b'f', third, ..] if value(third) & 3 == 0 => return Some(5),
         _ => {}
     }
-    let [third, second, first, before, ..] = *tail;
+    let [third, second, first, before, ..] = tail;
     if index != 2 && before != b'/' {
         return None;
     }

@@ -299,10 +299,15 @@ fn told_by_later_bytes(
     let near = until.saturating_sub(units::LONGEST);
     let kinds = watches.iter().zip(encodings).zip(asked).enumerate();
     let undecided = kinds.filter_map(|(kind, ((watch, encoding), asked))| {
-        if *asked || watch.view.is_some() {
+        if *asked {
             return None;
         }
-        match encoding.find(&known, near.max(watch.earliest)) {
+        let from = match watch.view {
+            // Its characters are asked about too: a view of another encoding may tell more of them.
+            Some(_) => near,
+            None => near.max(watch.earliest),
+        };
+        match encoding.find(&known, from) {
             Trigger::NotBefore(position) if position < until => Some((kind, position)),
             Trigger::NotBefore(_) | Trigger::At(_) => None,
         }

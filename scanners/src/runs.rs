@@ -165,7 +165,15 @@ impl RunKind {
 }
 
 /// Longest first.
-const LINE_BREAKS: &[&[u8]] = &[b"\r\n ", b"\r\n", b"\n ", b"\n"];
+const LINE_BREAKS: &[&[u8]] = &[b"\\r\\n", b"\r\n ", b"\r\n", b"\n ", b"\\n", b"\n"];
+
+/// Whether the byte at this position is the letter of an escape that stands for white space: it
+/// belongs to no run, though it is of most alphabets.
+pub(crate) fn is_escape_letter(text: &Text<'_>, position: u64) -> bool {
+    let letter = text.from(position).first();
+    matches!(letter, Some(b'n' | b'r' | b't')) && text.before(position) == Some(b'\\')
+}
+
 /// Longest first.
 const PAIR_SEPARATORS: &[&[u8]] = &[
     b", 0x", b",0x", b" 0x", b", ", b"0x", b"\r\n", b":", b" ", b"-", b",", b"\n",
@@ -193,12 +201,14 @@ impl RunKind {
             let start = from + offset as u64;
             let set = self.alphabet();
             let first = run_outside(text.from(start), &set);
-            let start = start + first as u64;
+            let mut start = start + first as u64;
+            start += u64::from(is_escape_letter(text, start));
             if start >= text.end() {
                 return RunStart::NotBefore(text.end());
             }
-            let joined =
-                start != floor && text.before(start).is_some_and(|byte| set.contains(byte));
+            let joined = start != floor
+                && text.before(start).is_some_and(|byte| set.contains(byte))
+                && !is_escape_letter(text, start - 1);
             match self.measure(text, start) {
                 Measure::Enough if !joined => return RunStart::At(start),
                 Measure::Unknown if !joined => return RunStart::NotBefore(start),

@@ -86,8 +86,35 @@ pub(crate) fn escape(bytes: &[u8], ended: bool) -> Unit {
         Some(b't') => simple(b'\t'),
         Some(b'b') => simple(8),
         Some(b'f') => simple(12),
-        Some(quoted @ (b'"' | b'\\' | b'\'')) => simple(*quoted),
+        Some(b'\\') => match escapes_again(rest.get(1..).unwrap_or_default(), ended) {
+            Some(true) => Unit::byte(2, b'\\'),
+            Some(false) => simple(b'\\'),
+            None => Unit::Unknown,
+        },
+        Some(quoted @ (b'"' | b'\'')) => simple(*quoted),
         Some(_) => Unit::Literal,
+    }
+}
+
+/// Whether what follows an escaped backslash makes another escape of it, as in JSON within JSON:
+/// `\\u0041`. `None` if more bytes tell.
+fn escapes_again(rest: &[u8], ended: bool) -> Option<bool> {
+    /// As many backslashes as three encodings make of one, less the two before.
+    const BACKSLASHES: usize = 6;
+    let more = rest.iter().take_while(|byte| **byte == b'\\').count();
+    if more > BACKSLASHES {
+        return Some(false);
+    }
+    let (digits, count) = match rest.get(more..) {
+        Some([b'u', digits @ ..]) => (digits, 4),
+        Some([b'x', digits @ ..]) => (digits, 2),
+        Some([]) | None => return ended.then_some(false),
+        Some([letter, ..]) => return Some(*letter == b'/'),
+    };
+    match hex_number(digits, count) {
+        Digits::Value(_) => Some(true),
+        Digits::None => Some(false),
+        Digits::Unknown => ended.then_some(false),
     }
 }
 

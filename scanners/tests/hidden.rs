@@ -319,6 +319,41 @@ fn two_and_three_encodings_deep() {
     );
 }
 
+#[test]
+fn escapes_within_escapes() {
+    let scanner = scanner();
+    let mut text = GITHUB.replace('p', "\\u0070").replace('Z', "\\x5a");
+    for depth in 1..=3 {
+        let within = format!("{{\"arguments\": \"{{'k': '{text}'}}\"}}");
+        let answer = hold_all_cuts(&scanner, &Carrier::Json, within.as_bytes());
+        assert_eq!(ids(&answer), ["github-token"], "{depth} deep: {within}");
+        text = text.replace('\\', "\\\\");
+    }
+}
+
+#[test]
+fn lines_of_base64_of_any_length_and_in_a_json_string() {
+    let scanner = scanner();
+    let encoded = STANDARD.encode(format!("the text before it, and then {GITHUB}"));
+    let (first, rest) = encoded.split_at(28);
+    for length in [1, 2, 3, 7, 40] {
+        for between in ["\n", "\r\n", "\r\n ", "\\n", "\\r\\n"] {
+            let lines: Vec<&[u8]> = rest.as_bytes().chunks(length).collect();
+            let lines = lines.join(between.as_bytes());
+            let text = [
+                b"{\"a\": \"x:\\n",
+                first.as_bytes(),
+                between.as_bytes(),
+                &lines,
+                b"\\nnext\"}",
+            ]
+            .concat();
+            let answer = hold_all_cuts(&scanner, &Carrier::Json, &text);
+            assert_eq!(ids(&answer), ["github-token"], "{}", text.escape_ascii());
+        }
+    }
+}
+
 /// Pieces, hidden or not, and things that stand between.
 fn hidden_text(between: &'static [u8]) -> impl Strategy<Value = Shown> {
     let piece = (
@@ -353,6 +388,9 @@ fn hidden_text(between: &'static [u8]) -> impl Strategy<Value = Shown> {
         "0x",
         "\u{430}",
         "\u{200b}",
+        "\\",
+        "\\\\u0041",
+        "\\r\\n",
         "A",
         "-",
         "==",
