@@ -37,8 +37,12 @@ pub(crate) enum LeafError {
 
 impl Leaves {
     pub(crate) fn new(authority: Arc<Authority>) -> Self {
+        Self::with_capacity(authority, CAPACITY)
+    }
+
+    fn with_capacity(authority: Arc<Authority>, capacity: u64) -> Self {
         let cache = Cache::builder()
-            .max_capacity(CAPACITY)
+            .max_capacity(capacity)
             .time_to_live(LIFETIME)
             .build();
         Self { authority, cache }
@@ -59,4 +63,47 @@ fn mint(authority: &Authority, name: &str) -> Result<Arc<CertifiedKey>, LeafErro
     let leaf = authority.mint(name, SystemTime::now(), serial)?;
     let key = any_supported_type(&leaf.key).map_err(LeafError::Key)?;
     Ok(Arc::new(CertifiedKey::new(leaf.chain, key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use egret_certs::Authority;
+
+    use super::Leaves;
+
+    fn leaves(capacity: u64) -> Leaves {
+        let authority = Authority::generate(SystemTime::now(), [1; 16]).unwrap();
+        Leaves::with_capacity(Arc::new(authority), capacity)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_who_ask_at_once_are_shown_one_leaf() {
+        let leaves = leaves(16);
+        let asked: Vec<_> = (0..64)
+            .map(|_| {
+                let leaves = leaves.clone();
+                tokio::spawn(async move { leaves.of("a.test").await.unwrap() })
+            })
+            .collect();
+        let first = leaves.of("a.test").await.unwrap();
+        for asked in asked {
+            assert!(Arc::ptr_eq(&asked.await.unwrap(), &first));
+        }
+        let other = leaves.of("b.test").await.unwrap();
+        assert!(!Arc::ptr_eq(&other, &first));
+        assert_ne!(other.cert, first.cert);
+    }
+
+    #[tokio::test]
+    async fn invented_names_do_not_pile_up() {
+        let leaves = leaves(16);
+        for number in 0..200 {
+            leaves.of(&format!("n{number}.test")).await.unwrap();
+        }
+        leaves.cache.run_pending_tasks().await;
+        assert!(leaves.cache.entry_count() <= 16);
+    }
 }

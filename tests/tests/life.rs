@@ -13,7 +13,13 @@ const DENY_ALL: &str = "version: 1\ndefault: deny\n";
 
 #[test]
 fn kill_9_under_load_loses_no_acknowledged_record() {
-    let mut world = Setup::open().start();
+    for durability in ["written", "synced"] {
+        let setup = Setup::open().config(&format!("audit: {{ durability: {durability} }}\n"));
+        kill_9_under_load(setup.start());
+    }
+}
+
+fn kill_9_under_load(mut world: World) {
     let (proxy, ca) = (world.egret().proxy, world.egret().ca());
     std::thread::scope(|scope| {
         for client in 0..4 {
