@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tools cargo packages python node manifests bench-proxy bench-scan accuracy fuzz
+.PHONY: help demo test lint format tools cargo packages python node manifests bench-proxy bench-scan compare-tools accuracy fuzz
 
 # One build of the crypto library on every machine, whatever is installed there.
 export AWS_LC_SYS_USE_SYSTEM := 0
@@ -38,12 +38,21 @@ bench-proxy: cargo ## Measure requests per second and processor time through the
 	cargo build --release --locked --package egret --package egret-benches
 	target/release/proxy
 
-bench-scan: cargo ## Measure the scanner: speed by input class, and memory of a session; EGRET_CORPUS=folder adds its files
-	cargo bench --locked --package egret-benches
+bench-scan: cargo ## Measure the scanner, beside other tools where installed; CLEAN=folder adds its files
+	EGRET_CORPUS=$(CLEAN) cargo bench --locked --package egret-benches
+	cargo build --release --locked --package egret-benches --bin accuracy
+	@python3 benches/compare/compare.py --speed-only --scanner target/release/accuracy $(if $(CLEAN),--clean $(CLEAN))
 
-accuracy: cargo ## Recall and precision per signature and per way of hiding; CLEAN=folder adds findings in clean texts
+accuracy: cargo ## Recall and precision by signature, way of hiding and tool; CLEAN=folder adds findings in clean texts
 	cargo build --release --locked --package egret-benches --bin accuracy
 	target/release/accuracy --samples 20 $(if $(CLEAN),--clean $(CLEAN) --list)
+	@python3 benches/compare/compare.py --scanner target/release/accuracy $(if $(CLEAN),--clean $(CLEAN))
+
+compare-tools: benches/.venv/complete ## Install the tools that bench-scan and accuracy compare with
+benches/.venv/complete: benches/compare/requirements.txt | packages
+	@rm -rf benches/.venv && python3 -m venv benches/.venv
+	@benches/.venv/bin/pip install --quiet --disable-pip-version-check --requirement benches/compare/requirements.txt
+	@touch $@
 
 fuzz: cargo ## Feed hostile bytes to every parser that has a target, SECONDS=60 each; stops at the first that breaks
 	@tests/fuzz.sh $(or $(SECONDS),60)

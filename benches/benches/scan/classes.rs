@@ -159,7 +159,8 @@ fn cycled(piece: &str, count: usize) -> Vec<u8> {
 
 /// The files of the folder `EGRET_CORPUS` names, each as what it is: JSON, events or text.
 fn corpus() -> anyhow::Result<Vec<Class>> {
-    let Some(folder) = std::env::var_os("EGRET_CORPUS") else {
+    let folder = std::env::var_os("EGRET_CORPUS").filter(|folder| !folder.is_empty());
+    let Some(folder) = folder else {
         return Ok(Vec::new());
     };
     let mut texts = Vec::new();

@@ -3,11 +3,14 @@
 //! `accuracy [--samples N] [--seed N] [--clean DIR]` draws fresh values of every signature, hides
 //! each in every encoding and carrier and cuts the text at every place, draws values whose check
 //! fails, and prints one line per family and one per way of hiding. `--clean` adds the findings in
-//! the files of a folder in which there should be none.
+//! the files of a folder in which there should be none. For comparing with other tools
+//! (`benches/compare`), `--write DIR` writes the values to files instead, and `--scan DIR` prints
+//! what is found in each file of a folder.
 //!
 //! Deliberately absent: a judgement. It prints figures; what is good enough is in docs/accuracy.md.
 
 mod clean;
+mod files;
 mod hide;
 mod measure;
 
@@ -23,12 +26,20 @@ struct Options {
     seed: u64,
     clean: Option<PathBuf>,
     list: bool,
+    write: Option<PathBuf>,
+    scan: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
     let options = options()?;
     let key = FingerprintKey::new([0; 32]);
     let scanner = Arc::new(Scanner::new(Catalog::builtin(), KnownSecrets::none(), key)?);
+    if let Some(folder) = &options.write {
+        return files::write(&scanner, (options.samples, options.seed), folder);
+    }
+    if let Some(folder) = &options.scan {
+        return files::scan(&scanner, folder);
+    }
     if options.samples > 0 {
         measure::run(&scanner, options.samples, options.seed)?;
     }
@@ -44,6 +55,8 @@ fn options() -> anyhow::Result<Options> {
         seed: 1,
         clean: None,
         list: false,
+        write: None,
+        scan: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -58,7 +71,12 @@ fn options() -> anyhow::Result<Options> {
             "--samples" => options.samples = value.parse()?,
             "--seed" => options.seed = value.parse()?,
             "--clean" => options.clean = Some(value.into()),
-            _ => bail!("unknown argument {name}: --samples N, --seed N, --clean DIR, --list"),
+            "--write" => options.write = Some(value.into()),
+            "--scan" => options.scan = Some(value.into()),
+            _ => bail!(
+                "unknown argument {name}: --samples N, --seed N, --clean DIR, --list, --write DIR, \
+                 --scan DIR"
+            ),
         }
     }
     Ok(options)

@@ -97,7 +97,8 @@ fn sample(
     Ok(())
 }
 
-fn has_documented_check(signature: &Signature) -> bool {
+/// Whether a match that fails the signature's check is no finding.
+pub(crate) fn has_documented_check(signature: &Signature) -> bool {
     signature.check.is_some_and(|check| check.is_documented())
 }
 
