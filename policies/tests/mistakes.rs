@@ -6,10 +6,13 @@
 
 #![allow(clippy::too_many_lines, clippy::indexing_slicing, reason = "tables")]
 
+mod support;
+
 use std::sync::LazyLock;
 
 use egret_policies::{Policy, Problem};
 use egret_scanners::Catalog;
+use support::unmarked;
 
 /// What stands above the rules under test.
 const HEAD: &str = "version: 1\nrules:\n";
@@ -20,23 +23,6 @@ fn problems(text: &str) -> Vec<Problem> {
     Policy::parse(text, "policy.yaml", 1, CATALOG.signatures())
         .err()
         .unwrap_or_default()
-}
-
-/// Takes out the marks; returns the text and the line and column of each.
-fn unmarked(marked: &str) -> (String, Vec<(usize, usize)>) {
-    let (mut text, mut places, mut line, mut column) = (String::new(), Vec::new(), 1, 1);
-    for character in marked.chars() {
-        match character {
-            '‹' => {
-                places.push((line, column));
-                continue;
-            }
-            '\n' => (line, column) = (line + 1, 1),
-            _ => column += 1,
-        }
-        text.push(character);
-    }
-    (text, places)
 }
 
 #[track_caller]

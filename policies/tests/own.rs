@@ -2,8 +2,11 @@
 
 #![allow(clippy::too_many_lines, reason = "tables")]
 
+mod support;
+
 use egret_policies::{KnownIds, Loaded, Policy, Problem, Surroundings, rule_files};
 use egret_scanners::{Catalog, KnownSecret, KnownSecrets};
+use support::unmarked;
 
 const RULES: &str = "[[rules]]\nid = \"corp_key\"\nregex = '''corpkey_[a-z0-9]{20}'''\n\
     [[rules]]\nid = \"only-path\"\npath = '''x'''\n";
@@ -26,18 +29,7 @@ fn load(text: &str, known: KnownIds<'_>) -> Result<Loaded, Vec<Problem>> {
 #[track_caller]
 fn check(section: &str, messages: &[&str]) {
     let marked = format!("version: 1\nsignatures:\n{section}\n");
-    let (mut text, mut places, mut line, mut column) = (String::new(), Vec::new(), 1, 1);
-    for character in marked.chars() {
-        match character {
-            '‹' => {
-                places.push((line, column));
-                continue;
-            }
-            '\n' => (line, column) = (line + 1, 1),
-            _ => column += 1,
-        }
-        text.push(character);
-    }
+    let (text, places) = unmarked(&marked);
     let found = load(&text, KnownIds::Exactly(&[]))
         .err()
         .unwrap_or_default();

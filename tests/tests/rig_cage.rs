@@ -19,17 +19,8 @@ use std::process::Command;
 
 use egret_tests::{Exit, Process, wait_for};
 use rig::escapes::{PING_TUNNEL, escapes};
-use rig::{AGENT, Rig, SERVER, SERVER6, program};
+use rig::{AGENT, POLICY, Rig, SERVER, SERVER6, program};
 use rustix::process::Signal;
-
-const POLICY: &str = "
-version: 1
-default: deny
-rules:
-  - { name: api, hosts: [api.example.com], action: allow }
-  - { name: git, hosts: [git.example.com], ports: [22], action: tunnel }
-  - { name: rebind, hosts: [rebind.example.com, mixed.example.com], action: allow }
-";
 
 /// Whose cage it is.
 #[derive(Clone, Copy, Debug)]

@@ -10,17 +10,8 @@ mod rig;
 
 use egret_tests::wait_for;
 use rig::escapes::{PING_TUNNEL, escapes, with_other_tools};
-use rig::{AGENT, OTHER, Rig, SERVER, SERVER6};
+use rig::{AGENT, OTHER, POLICY, Rig, SERVER, SERVER6};
 use rustix::process::Signal;
-
-const POLICY: &str = "
-version: 1
-default: deny
-rules:
-  - { name: api, hosts: [api.example.com], action: allow }
-  - { name: git, hosts: [git.example.com], ports: [22], action: tunnel }
-  - { name: rebind, hosts: [rebind.example.com, mixed.example.com], action: allow }
-";
 
 /// A tunnel device of the agent's own, for tools that would otherwise end before they send anything.
 fn tunnel_device(rig: &Rig) {

@@ -50,6 +50,16 @@ const NAMES: [&str; 5] = [
     "mixed.example.com=169.254.169.254,93.184.216.34",
 ];
 
+/// One host over HTTPS, one tunnel, and names that lead inwards.
+pub(crate) const POLICY: &str = "
+version: 1
+default: deny
+rules:
+  - { name: api, hosts: [api.example.com], action: allow }
+  - { name: git, hosts: [git.example.com], ports: [22], action: tunnel }
+  - { name: rebind, hosts: [rebind.example.com, mixed.example.com], action: allow }
+";
+
 /// Where programs run.
 pub(crate) struct Places {
     prefix: String,
