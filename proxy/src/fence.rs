@@ -125,26 +125,35 @@ fn report(state: &FenceState) {
     }
 }
 
-/// Tries the probes now and every minute until the proxy stops.
+/// Tries the probes now and every minute until the proxy stops, and looks more often for who has come.
 fn keep_proving(shared: &Shared, probes: &Probes, dns: bool) {
     let stopping = || *shared.phase.borrow() == Phase::Stopping;
     let mut neighbours = Neighbours::of_user(rustix::process::geteuid().as_raw());
     while !stopping() {
-        for stranger in neighbours.look() {
-            tracing::warn!("{stranger}");
-        }
-        shared.metrics.neighboured(neighbours.count());
+        watch(shared, &mut neighbours);
         shared.fence.prove(probes, dns);
         let holds = shared.fence.condition() == Some(true);
         shared.metrics.fenced(holds);
         let pause = if holds { ROUNDS_APART } else { RETRY };
-        for _ in 0..pause.as_secs() {
+        for second in 1..pause.as_secs() {
+            std::thread::sleep(Duration::from_secs(1));
             if stopping() {
                 return;
             }
-            std::thread::sleep(Duration::from_secs(1));
+            if second % LOOKS_APART == 0 {
+                watch(shared, &mut neighbours);
+            }
         }
+        std::thread::sleep(Duration::from_secs(1));
     }
+}
+
+/// A process that the fence does not hold may come at any time; what it does in a minute need not wait for the probes.
+fn watch(shared: &Shared, neighbours: &mut Neighbours) {
+    for stranger in neighbours.look() {
+        tracing::warn!("{stranger}");
+    }
+    shared.metrics.neighboured(neighbours.count());
 }
 
 /// Starts the thread that proves the fence, where there is one.
@@ -183,6 +192,8 @@ const PROBED_PORT: u16 = 443;
 /// Never delegated, RFC 6761.
 const PROBE_ZONE: &str = "fence.egret.invalid";
 const ROUNDS_APART: Duration = Duration::from_secs(60);
+/// Seconds: reading `/proc` costs about as much as one request.
+const LOOKS_APART: u64 = 5;
 /// While it does not hold, whoever mends it should not have to wait.
 const RETRY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@ mod rig;
 
 use egret_tests::wait_for;
 use rig::escapes::{PING_TUNNEL, escapes, with_other_tools};
-use rig::{AGENT, OTHER, POLICY, Rig, SERVER, SERVER6};
+use rig::{AGENT, EGRET, OTHER, POLICY, Rig, SERVER, SERVER6};
 use rustix::process::Signal;
 
 /// A tunnel device of the agent's own, for tools that would otherwise end before they send anything.
@@ -358,6 +358,77 @@ fn egret_keeps_no_privilege_in_any_thread_and_warns_of_neighbours_that_have_some
             (String::new(), "1".to_owned())
         );
     }
+}
+
+#[test]
+fn neighbours_that_come_after_the_start_are_told_of_and_forgotten_when_they_go() {
+    let mut rig = Rig::fenced(POLICY);
+    assert_eq!(unfenced_neighbours(&rig), "0");
+    let stay = "import sys\nprint('there', flush=True)\nsys.stdin.readline()";
+    let with = |power: &str| {
+        let caps = format!("+{power}");
+        let agent = AGENT.to_string();
+        let mut line = vec!["setpriv", "--reuid", &agent, "--regid", &agent];
+        line.extend([
+            "--clear-groups",
+            "--inh-caps",
+            &caps,
+            "--ambient-caps",
+            &caps,
+        ]);
+        line.extend(["--", "/usr/bin/python3", "-c", stay]);
+        rig.places.root_process(&line)
+    };
+    let (admin, raw) = (with("net_admin"), with("net_raw"));
+    let uid = EGRET.to_string();
+    let same = [
+        "setpriv",
+        "--reuid",
+        &uid,
+        "--regid",
+        &uid,
+        "--clear-groups",
+        "--",
+    ];
+    let python = ["/usr/bin/python3", "-c", stay];
+    let same = rig.places.root_process(&[&same[..], &python].concat());
+    let harmless = rig.places.agent_process(&python);
+    for process in [&admin, &raw, &same, &harmless] {
+        process.line_with("there");
+    }
+    wait_for("three neighbours", || {
+        (unfenced_neighbours(&rig) == "3").then_some(())
+    });
+    let said = rig.egret().written();
+    let reasons = [
+        (&admin, "NET_ADMIN"),
+        (&raw, "NET_RAW"),
+        (&same, "Egret's own user"),
+    ];
+    for (process, reason) in reasons {
+        let pid = format!("process {} (", process.id());
+        let lines: Vec<_> = said.lines().filter(|line| line.contains(&pid)).collect();
+        assert_eq!(lines.len(), 1, "told once: {said}");
+        assert!(lines.iter().all(|line| line.contains(reason)), "{said}");
+    }
+    assert!(
+        !said.contains(&format!("process {} ", harmless.id())),
+        "{said}"
+    );
+    drop((admin, raw));
+    wait_for("one neighbour", || {
+        (unfenced_neighbours(&rig) == "1").then_some(())
+    });
+}
+
+/// What the metric says.
+fn unfenced_neighbours(rig: &Rig) -> String {
+    let url = "http://127.0.0.1:15000/metrics";
+    let metrics = rig.places.agent(&["curl", "-s", "-m", "5", url]).stdout;
+    let mut values = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("egret_unfenced_neighbours "));
+    values.next().unwrap_or_default().to_owned()
 }
 
 #[test]
