@@ -44,6 +44,10 @@ impl Ledger {
 
     /// Writes a record and waits until it is as durable as configured.
     pub(crate) async fn record(&self, draft: Draft) -> Result<(), Unrecorded> {
+        // The last bytes of a full disk may take this record; what follows it would be cut for want of room.
+        if self.full.load(Ordering::Acquire) {
+            return Err(Unrecorded::Refused);
+        }
         let (written, acknowledged) = oneshot::channel();
         let hangs = Arc::clone(&self.hangs);
         self.writer.append(

@@ -13,9 +13,10 @@ mod rig;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use egret_tests::{Process, wait_for};
+use egret_tests::{Exit, Process, wait_for};
 use rig::{EGRET, Rig, SERVER, program};
 
 const POLICY: &str = "
@@ -40,16 +41,31 @@ fn egret_on_a_small_disk(rig: &Rig) -> Process {
     egret
 }
 
-/// Takes every byte that is left, and returns the file that has them.
+/// Takes every byte that is left, and those that were reserved behind the end of the log: no record would fit.
+/// Returns the file that has them.
 fn fill(egret: &Process, rig: &Rig) -> PathBuf {
     let state = rig.path("state");
     let disk = Path::new("/proc").join(egret.id().to_string()).join("root");
-    let path = disk.join(state.strip_prefix("/").unwrap()).join("filler");
+    let disk = disk.join(state.strip_prefix("/").unwrap());
+    let log = disk.join("audit.jsonl");
+    let path = disk.join("filler");
     let mut filler = fs::File::create(&path).unwrap();
-    for size in [64 << 10, 4 << 10] {
-        while filler.write_all(&vec![0; size]).is_ok() {}
+    loop {
+        let end = fs::metadata(&log).unwrap().len().to_string();
+        let mut punch = Command::new("fallocate");
+        punch.args(["--punch-hole", "--length", "1MiB", "--offset", &end]);
+        let punched = Exit::of(punch.arg(&log));
+        assert_eq!(punched.code, Some(0), "{punched:?}");
+        let mut taken = 0;
+        for size in [64 << 10, 4 << 10] {
+            while filler.write_all(&vec![0; size]).is_ok() {
+                taken += size;
+            }
+        }
+        if taken == 0 {
+            return path;
+        }
     }
-    path
 }
 
 #[test]
@@ -77,14 +93,13 @@ fn a_full_disk_ends_what_runs_and_refuses_what_comes_until_there_is_room_again()
     stream.line_with("SSH-2.0-world");
 
     let filler = fill(&egret, &rig);
-    // Some records fit into what was reserved for them; then none does.
+    let begin = Instant::now();
+    stream.line_with("cut");
+    assert!(begin.elapsed() < Duration::from_secs(5), "at once");
     let refused = wait_for("a refusal", || {
         let answer = fetch();
         (!answer.stdout.starts_with("the world says")).then_some(answer)
     });
-    let begin = Instant::now();
-    stream.line_with("cut");
-    assert!(begin.elapsed() < Duration::from_secs(5), "at once");
     assert!(refused.stdout.contains("audit_unavailable"), "{refused:?}");
     fs::remove_file(filler).unwrap();
     wait_for("room again", || {
