@@ -17,15 +17,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use egret_tests::{Exit, Process, wait_for};
-use rig::{EGRET, Rig, SERVER, program};
-
-const POLICY: &str = "
-version: 1
-default: deny
-rules:
-  - { name: api, hosts: [api.example.com], action: allow }
-  - { name: git, hosts: [git.example.com], ports: [22], action: tunnel }
-";
+use rig::{EGRET, POLICY, Rig, SERVER, program};
 
 /// `egret run` with two megabytes for everything it keeps.
 fn egret_on_a_small_disk(rig: &Rig) -> Process {
