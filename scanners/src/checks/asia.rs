@@ -3,8 +3,9 @@
 use super::numbers::{
     compact, digits, groups, is_date, is_repeated, luhn, number, pair, verhoeff, weighted,
 };
+use super::short::Short;
 
-fn exactly(value: &[u8], length: usize) -> Option<Vec<u32>> {
+fn exactly(value: &[u8], length: usize) -> Option<Short<u32>> {
     digits(value).filter(|digits| digits.len() == length && !is_repeated(digits))
 }
 
@@ -206,7 +207,8 @@ pub(super) fn nz_ird(value: &[u8]) -> bool {
     let Some(digits) = digits(value).filter(|digits| matches!(digits.len(), 8 | 9)) else {
         return false;
     };
-    let padded = [vec![0; 9 - digits.len()], digits].concat();
+    let zeros = std::iter::repeat_n(0, 9 - digits.len());
+    let padded: Short<u32> = zeros.chain(digits.iter().copied()).collect();
     let rest = |weights: &[u32]| (11 - weighted(&padded, weights) % 11) % 11;
     let check = match rest(&[3, 2, 7, 6, 5, 4, 3, 2]) {
         10 => rest(&[7, 4, 3, 2, 5, 2, 7, 6]),

@@ -3,9 +3,10 @@
 use super::numbers::{
     compact, digits, groups, is_date, is_repeated, luhn, mod_11_10, number, pair, weighted,
 };
+use super::short::Short;
 
 /// The digits of a value of exactly `length`, not all equal.
-fn exactly(value: &[u8], length: usize) -> Option<Vec<u32>> {
+fn exactly(value: &[u8], length: usize) -> Option<Short<u32>> {
     digits(value).filter(|digits| digits.len() == length && !is_repeated(digits))
 }
 
@@ -81,16 +82,19 @@ pub(super) fn de_pension(value: &[u8]) -> bool {
     else {
         return false;
     };
-    let (Some(mut all), Some(tail)) = (digits(head), digits(tail)) else {
+    let (Some(head), Some(tail)) = (digits(head), digits(tail)) else {
         return false;
     };
     if text.len() != 12 || !letter.is_ascii_uppercase() {
         return false;
     }
-    let date = is_date(pair(&all, 2), pair(&all, 4));
+    let date = is_date(pair(&head, 2), pair(&head, 4));
     let letter = u32::from(letter - b'A') + 1;
-    all.extend([letter / 10, letter % 10]);
-    all.extend(tail);
+    let head = head.iter().copied();
+    let all: Short<u32> = head
+        .chain([letter / 10, letter % 10])
+        .chain(tail.iter().copied())
+        .collect();
     let sum: u32 = all
         .iter()
         .zip([2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1])

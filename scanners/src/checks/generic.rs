@@ -1,5 +1,9 @@
 //! Whether a value behind a telling key could be a secret at all.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 /// Words that mark a placeholder or an example, in lower case.
 const PLACEHOLDERS: &[&[u8]] = &[
     b"example",
@@ -54,18 +58,29 @@ const ENTROPY: &[(usize, f64)] = &[(16, 2.6), (24, 3.2), (usize::MAX, 3.5)];
 /// A value that is neither a placeholder, a digest, a UUID, a name nor a path, mixes letters and
 /// digits, and whose characters are spread out.
 pub(super) fn value(value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
     let mixed = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
     mixed
-        && !PLACEHOLDERS.iter().any(|word| contains(&lower, word))
         && !is_digest(value)
         && !super::things::uuid(value)
         && !is_words(value)
         && entropy(value) >= least_entropy(value.len())
+        && !is_placeholder(value)
 }
 
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
+/// Whether any of the placeholders stands in the value.
+fn is_placeholder(value: &[u8]) -> bool {
+    static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+        AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(PLACEHOLDERS)
+            .ok()
+    });
+    match &*WORDS {
+        Some(words) => words.is_match(value),
+        // Never: the words are few and short.
+        None => false,
+    }
 }
 
 /// Hex of a digest's length, or what `sha256-` and the like introduce.

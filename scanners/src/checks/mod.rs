@@ -13,6 +13,7 @@ mod generic;
 mod mend;
 mod money;
 mod numbers;
+mod short;
 mod things;
 
 use std::fmt;

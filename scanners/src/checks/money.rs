@@ -91,16 +91,21 @@ const CARD_GROUPS: &[&[usize]] = &[
 /// A payment card that is not a published test number: Luhn, issuer range and length, printed as
 /// cards are, not one digit repeated.
 pub(super) fn card(value: &[u8]) -> bool {
-    is_card(value) && !TEST_CARDS.contains(&compact(value).as_slice())
+    is_card(value) && !is_test_card(value)
 }
 
 /// A test number published by a payment provider.
 pub(super) fn test_card(value: &[u8]) -> bool {
-    grouped_as(value, CARD_GROUPS) && TEST_CARDS.contains(&compact(value).as_slice())
+    grouped_as(value, CARD_GROUPS) && is_test_card(value)
+}
+
+fn is_test_card(value: &[u8]) -> bool {
+    let number = compact(value);
+    TEST_CARDS.contains(&number.as_slice())
 }
 
 fn is_card(value: &[u8]) -> bool {
-    let Some(digits) = digits(value) else {
+    let Some(digits) = digits(value).filter(|digits| luhn(digits)) else {
         return false;
     };
     let prefix = digits.get(..6).map_or(0, number);
@@ -108,7 +113,6 @@ fn is_card(value: &[u8]) -> bool {
         (*first..=*last).contains(&prefix) && lengths.contains(&digits.len())
     });
     issued
-        && luhn(&digits)
         && grouped_as(value, CARD_GROUPS)
         && !digits.get(1..).is_some_and(is_repeated)
         && distinct(&digits) > 2
@@ -231,7 +235,7 @@ pub(super) fn iban(value: &[u8]) -> bool {
 
 /// The check digits that make [`iban`] hold, and the length its country wants.
 pub(super) fn sign_iban(value: &mut Vec<u8>) {
-    let mut text = compact(value);
+    let mut text = compact(value).to_vec();
     let country = IBAN_LENGTHS
         .iter()
         .find(|(country, _)| text.starts_with(*country));

@@ -1,15 +1,18 @@
 //! The arithmetic most check digits are made of.
 
+use super::short::Short;
+
 /// The digits of a value written with separators, as numbers; `None` if a letter is among them.
-pub(super) fn digits(value: &[u8]) -> Option<Vec<u32>> {
-    compact(value)
+pub(super) fn digits(value: &[u8]) -> Option<Short<u32>> {
+    value
         .iter()
+        .filter(|byte| byte.is_ascii_alphanumeric())
         .map(|byte| char::from(*byte).to_digit(10))
         .collect()
 }
 
 /// The value without separators, letters in upper case.
-pub(super) fn compact(value: &[u8]) -> Vec<u8> {
+pub(super) fn compact(value: &[u8]) -> Short<u8> {
     value
         .iter()
         .filter(|byte| byte.is_ascii_alphanumeric())
@@ -18,7 +21,7 @@ pub(super) fn compact(value: &[u8]) -> Vec<u8> {
 }
 
 /// The lengths of the groups between separators.
-pub(super) fn groups(value: &[u8]) -> Vec<usize> {
+pub(super) fn groups(value: &[u8]) -> Short<usize> {
     value
         .split(|byte| !byte.is_ascii_alphanumeric())
         .map(<[u8]>::len)

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::europe::weights_731;
 use super::numbers::{compact, digits, groups, is_date, is_repeated, luhn, pair};
+use super::short::Short;
 
 /// Machine readable zone of a passport (ICAO 9303, TD3), its second line of 44 characters: four
 /// check digits and one over all.
@@ -113,10 +114,9 @@ pub(super) fn phone_nanp(value: &[u8]) -> bool {
         .strip_prefix(&[1])
         .filter(|rest| rest.len() == 10)
         .unwrap_or(&all);
-    let groups: Vec<usize> = groups(value)
-        .into_iter()
-        .filter(|length| *length > 0)
-        .collect();
+    let groups = groups(value);
+    let groups = groups.iter().copied().filter(|length| *length > 0);
+    let groups: Short<usize> = groups.collect();
     north_american(national)
         && matches!(
             groups.as_slice(),
