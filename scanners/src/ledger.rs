@@ -124,21 +124,22 @@ impl Ledger {
 
     /// A match may be found in the text and again, longer, in a view of it: the longer one counts.
     fn drop_shorter_twins(&self, due: &mut Vec<Due>, opens: &[Open]) {
-        let key = |found: &Found| (found.start, found.signature);
-        let mut longest: Vec<(u64, u32, u64)> = Vec::new();
-        for (found, _) in due.iter().chain(&self.pending) {
-            let (start, signature) = key(found);
-            longest.push((start, signature, found.end));
+        if due.is_empty() {
+            return;
         }
-        longest.extend(
-            opens
-                .iter()
-                .map(|open| (open.start, open.signature, u64::MAX)),
-        );
+        let found = due.iter().chain(&self.pending).map(|(found, _)| found);
+        let found = found.map(|found| (found.start, found.signature, found.end));
+        let opens = opens.iter();
+        let opens = opens.map(|open| (open.start, open.signature, u64::MAX));
+        let mut known: Vec<(u64, u32, u64)> = found.chain(opens).collect();
+        known.sort_unstable();
         due.retain(|(found, _)| {
-            !longest.iter().any(|(start, signature, end)| {
-                (*start, *signature) == key(found) && *end > found.end
-            })
+            let this = (found.start, found.signature, found.end);
+            let longer = known.partition_point(|other| *other <= this);
+            let next = known
+                .get(longer)
+                .map(|(start, signature, _)| (*start, *signature));
+            next != Some((found.start, found.signature))
         });
     }
 
