@@ -2,7 +2,7 @@
 
 use crate::ByteSet;
 use crate::confirm::{Candidate, Step};
-use crate::text::{Peek, Text};
+use crate::text::Text;
 
 /// The bytes of a local part that are looked for (RFC 5321 allows more; these are in use).
 const LOCAL_PART: ByteSet = ByteSet::ALNUM.with(b"._%+-");
@@ -68,58 +68,43 @@ pub(crate) fn address(text: &Text<'_>, at: u64) -> Address {
 
 /// The length of the longest domain at the start of a run of domain bytes. What stands after it
 /// in the run (dashes, a dot, other words joined to it) does not belong to it.
-fn domain_length(run: &[u8]) -> Option<usize> {
-    let mut rest = run;
-    while let Some(last) = rest.iter().rposition(u8::is_ascii_alphanumeric) {
-        let domain = rest.get(..=last)?;
-        if is_domain(domain) {
-            return Some(domain.len());
-        }
-        let word = domain
-            .iter()
-            .rposition(|byte| !byte.is_ascii_alphanumeric())?;
-        rest = domain.get(..word)?;
-    }
-    None
-}
-
+///
 /// At least two labels (RFC 1035 section 2.3.1), the last of two letters or more.
-fn is_domain(domain: &[u8]) -> bool {
-    let mut labels = domain.rsplit(|byte| *byte == b'.');
-    let top = labels.next().unwrap_or_default();
-    let mut others = labels.peekable();
-    top.len() >= 2
-        && top.iter().all(u8::is_ascii_alphabetic)
-        && others.peek().is_some()
-        && others.all(|label| {
-            label.len() <= 63
-                && label.first().is_some_and(u8::is_ascii_alphanumeric)
-                && label.last().is_some_and(u8::is_ascii_alphanumeric)
-        })
+fn domain_length(run: &[u8]) -> Option<usize> {
+    let mut longest = None;
+    let mut start = 0;
+    for label in run.split(|byte| *byte == b'.') {
+        let word = label.iter().take_while(|byte| byte.is_ascii_alphanumeric());
+        let word = label.get(..word.count()).unwrap_or_default();
+        if start > 0 && word.len() >= 2 && word.iter().all(u8::is_ascii_alphabetic) {
+            longest = Some(start + word.len());
+        }
+        let whole = label.len() <= 63
+            && label.first().is_some_and(u8::is_ascii_alphanumeric)
+            && label.last().is_some_and(u8::is_ascii_alphanumeric);
+        if !whole {
+            break;
+        }
+        start += label.len() + 1;
+    }
+    longest
 }
 
 /// `user:password@` after the `://` at which the candidate starts; the match is after it.
 pub(crate) fn step_user_info(candidate: &mut Candidate, text: &Text<'_>) -> Step {
-    let mut colon = false;
-    let mut position = candidate.start;
-    loop {
-        match text.peek(position) {
-            Peek::Unknown => return Step::More,
-            Peek::End => return Step::No,
-            Peek::Byte(b'@') => break,
-            Peek::Byte(b':') => colon = position > candidate.start || colon,
-            Peek::Byte(byte) if !USER_INFO.contains(byte) => return Step::No,
-            Peek::Byte(_) => {}
-        }
-        position += 1;
-        if position - candidate.start > USER_INFO_MAX as u64 {
-            return Step::No;
-        }
+    let there = text.from(candidate.start);
+    let room = there.get(..USER_INFO_MAX).unwrap_or(there);
+    let end = crate::text::run_length(room, &USER_INFO);
+    match there.get(end) {
+        Some(b'@') => {}
+        None if !text.ended => return Step::More,
+        Some(_) | None => return Step::No,
     }
-    let password_given = text.before(position) != Some(b':');
-    if colon && password_given {
+    let info = room.get(..end).unwrap_or_default();
+    let colon = info.iter().skip(1).any(|byte| *byte == b':');
+    if colon && info.last() != Some(&b':') {
         Step::Match {
-            end: position,
+            end: candidate.start + end as u64,
             doubtful: false,
         }
     } else {
@@ -189,21 +174,28 @@ enum Body {
 
 /// Looks for a run of base64 within the first bytes after the head.
 fn body_start(bytes: &[u8]) -> Body {
-    let mut run = 0;
-    for (index, byte) in bytes.iter().enumerate() {
-        run = if ByteSet::BASE64.contains(*byte) {
-            run + 1
-        } else {
-            0
-        };
-        if run == BODY_MIN {
-            return Body::Found(index + 1);
-        }
-        if index == BEFORE_BODY_MAX || !BEFORE_BODY.contains(*byte) {
-            return Body::No;
+    let room = bytes.get(..=BEFORE_BODY_MAX).unwrap_or(bytes);
+    let mut start = 0;
+    // Most places are not looked at: the last byte that is none tells where a run can start.
+    while let Some(run) = room.get(start..start + BODY_MIN) {
+        match run
+            .iter()
+            .rposition(|byte| !ByteSet::BASE64.contains(*byte))
+        {
+            Some(outside) => start += outside + 1,
+            None if is_before_body(room.get(..start)) => return Body::Found(start + BODY_MIN),
+            None => return Body::No,
         }
     }
-    Body::Unknown
+    if bytes.len() <= BEFORE_BODY_MAX && is_before_body(Some(bytes)) {
+        Body::Unknown
+    } else {
+        Body::No
+    }
+}
+
+fn is_before_body(bytes: Option<&[u8]>) -> bool {
+    bytes.is_some_and(|bytes| crate::text::run_length(bytes, &BEFORE_BODY) == bytes.len())
 }
 
 const BEFORE_BODY: ByteSet = ByteSet::BASE64.with(b"= \r\n\t\\-:,%().;");
