@@ -6,6 +6,7 @@
 //! length and then swallowed ([`Swallow`]): masked and fingerprinted, not stored.
 
 use crate::checks::Verdict;
+use crate::context::Words;
 use crate::fingerprint::Fingerprinter;
 use crate::index::Form;
 use crate::scanner::Scanner;
@@ -33,8 +34,8 @@ pub(crate) struct Candidate {
 
 /// So many bytes of a value are seen before its context is looked at.
 const CONTEXT_AFTER: u64 = 12;
-/// Keywords up to this length count only as whole words.
-const WHOLE_WORD_MAX: usize = 4;
+/// Runs that may get longer than this are read only after a word of the context was found.
+const LONG_RUN: u32 = 48;
 
 /// What became of a candidate.
 pub(crate) enum Step {
@@ -97,13 +98,17 @@ impl Candidate {
         let Some(signature) = scanner.signatures().get(self.signature as usize) else {
             return Step::No;
         };
-        let step = self.step_shape(text, signature, scanner);
+        let row = Row {
+            signature,
+            words: scanner.words(self.signature),
+        };
+        let step = self.step_shape(text, &row, scanner);
         // Context is looked at once enough of the value is there to be worth it, and only once.
-        if matches!(step, Step::More) && !self.in_context && self.seen(text) >= CONTEXT_AFTER {
-            if !context_holds(signature, text, self.start, None) {
-                return Step::No;
-            }
-            self.in_context = true;
+        if matches!(step, Step::More)
+            && self.seen(text) >= CONTEXT_AFTER
+            && !self.is_in_context(text, &row)
+        {
+            return Step::No;
         }
         step
     }
@@ -113,8 +118,15 @@ impl Candidate {
         text.end().saturating_sub(self.start)
     }
 
-    fn step_shape(&mut self, text: &Text<'_>, signature: &Signature, scanner: &Scanner) -> Step {
-        match &signature.shape {
+    /// Whether a word of the context stands before the start, as far as that can be told before
+    /// the value is known. Looked at once.
+    fn is_in_context(&mut self, text: &Text<'_>, row: &Row<'_>) -> bool {
+        self.in_context = self.in_context || row.may_stand(text, self.start);
+        self.in_context
+    }
+
+    fn step_shape(&mut self, text: &Text<'_>, row: &Row<'_>, scanner: &Scanner) -> Step {
+        match &row.signature.shape {
             Shape::Token {
                 anchors,
                 segments,
@@ -123,7 +135,7 @@ impl Candidate {
             } => {
                 let anchor = anchors.get(self.anchor as usize).map(AsRef::as_ref);
                 let token = Token {
-                    signature,
+                    row,
                     anchor: anchor.unwrap_or_default(),
                     segments,
                     right,
@@ -132,19 +144,19 @@ impl Candidate {
             }
             Shape::Pattern { pattern, right, .. } => {
                 match scanner.index.forms.get(self.signature as usize) {
-                    Some(Some(form)) => self.step_pattern(text, signature, (form, pattern, right)),
+                    Some(Some(form)) => self.step_pattern(text, row, (form, pattern, right)),
                     _ => Step::No,
                 }
             }
             Shape::PrivateKey => self.step_private_key(text, &scanner.key),
             Shape::UserInfo => match crate::places::step_user_info(self, text) {
-                Step::Match { end, .. } => decide(signature, text, self.start, end),
+                Step::Match { end, .. } => self.decide(text, row, end),
                 other => other,
             },
             Shape::Email => match crate::places::address(text, self.at) {
                 crate::places::Address::No => Step::No,
                 crate::places::Address::More => Step::More,
-                crate::places::Address::Found(end) => decide(signature, text, self.start, end),
+                crate::places::Address::Found(end) => self.decide(text, row, end),
             },
             Shape::Known => Step::No,
         }
@@ -155,44 +167,54 @@ impl Candidate {
     fn step_pattern(
         &mut self,
         text: &Text<'_>,
-        signature: &Signature,
+        row: &Row<'_>,
         (form, pattern, right): (&Form, &Pattern, &ByteSet),
     ) -> Step {
         let there = text.from(self.start);
-        if self.anchor == 0 && literal_reach(signature).is_some_and(|reach| there.len() >= reach) {
-            if !shows_literal(signature, there) {
-                return Step::No;
+        if self.anchor == 0 {
+            match opens(row.signature, pattern, there) {
+                Some(true) => self.anchor = 1,
+                Some(false) => return Step::No,
+                None => {}
             }
-            self.anchor = 1;
         }
         let room = there.get(..=pattern.maximum()).unwrap_or(there);
-        for byte in room.get(self.taken as usize..).unwrap_or_default() {
-            let allowed = form.leading.get(self.taken as usize);
-            if allowed.is_some_and(|allowed| !allowed.contains(*byte)) {
+        let read = self.taken as usize;
+        let rest = room.get(read..).unwrap_or_default();
+        let leading = form.leading.get(read..).unwrap_or_default();
+        for (byte, allowed) in rest.iter().zip(leading) {
+            if !allowed.contains(*byte) {
                 return Step::No;
             }
             if !form.alphabet.contains(*byte) {
-                return self.ask(text, signature, (pattern, right));
+                return self.ask(text, row, (pattern, right));
             }
             self.taken += 1;
         }
-        if room.len() > pattern.maximum() || text.ended {
-            return self.ask(text, signature, (pattern, right));
+        let minimum = pattern.minimum();
+        if self.taken as usize >= minimum && !self.is_in_context(text, row) {
+            return Step::No;
+        }
+        let rest = room.get(self.taken as usize..).unwrap_or_default();
+        let length = run_length(rest, &form.alphabet);
+        self.taken += as_u32(length);
+        if length < rest.len() || room.len() > pattern.maximum() || text.ended {
+            return self.ask(text, row, (pattern, right));
         }
         Step::More
     }
 
     fn ask(
-        &self,
+        &mut self,
         text: &Text<'_>,
-        signature: &Signature,
+        row: &Row<'_>,
         (pattern, right): (&Pattern, &ByteSet),
     ) -> Step {
         let window = text.slice(self.start, self.start + u64::from(self.taken));
-        if window.len() < pattern.minimum() || !shows_literal(signature, window) {
-            return Step::No;
-        }
-        if !context_holds(signature, text, self.start, None) {
+        if window.len() < pattern.minimum()
+            || !shows_literal(row.signature, window)
+            || !self.is_in_context(text, row)
+        {
             return Step::No;
         }
         let Some(length) = pattern.match_len(window) else {
@@ -201,7 +223,23 @@ impl Candidate {
         let end = self.start + length as u64;
         match text.peek(end) {
             Peek::Byte(byte) if right.contains(byte) => Step::No,
-            Peek::Byte(_) | Peek::End | Peek::Unknown => decide(signature, text, self.start, end),
+            Peek::Byte(_) | Peek::End | Peek::Unknown => self.decide(text, row, end),
+        }
+    }
+
+    /// The form is right: what do context and check say?
+    fn decide(&mut self, text: &Text<'_>, row: &Row<'_>, end: u64) -> Step {
+        if !self.is_in_context(text, row) {
+            return Step::No;
+        }
+        let value = text.slice(self.start, end);
+        let verdict = row.verdict(value);
+        if verdict == Verdict::Fails || !row.stands(text, self.start, value) {
+            return Step::No;
+        }
+        Step::Match {
+            end,
+            doubtful: verdict == Verdict::Doubtful,
         }
     }
 
@@ -223,7 +261,12 @@ impl Candidate {
                 } => {
                     return self.open_run(text, token, (alphabet, *min), key);
                 }
-                Segment::Run { alphabet, min, max } => self.run(text, alphabet, *min..=*max),
+                Segment::Run { alphabet, min, max } => {
+                    if *max > LONG_RUN && !self.is_in_context(text, token.row) {
+                        return Step::No;
+                    }
+                    self.run(text, alphabet, *min..=*max)
+                }
                 Segment::Digits {
                     min,
                     max,
@@ -241,7 +284,7 @@ impl Candidate {
         match text.peek(self.at) {
             Peek::Unknown => Step::More,
             Peek::Byte(byte) if token.right.contains(byte) => Step::No,
-            Peek::Byte(_) | Peek::End => token.decide(text, self.start, self.at),
+            Peek::Byte(_) | Peek::End => self.decide(text, token.row, self.at),
         }
     }
 
@@ -309,7 +352,7 @@ impl Candidate {
             Progress::More => return Step::More,
             Progress::Done => {}
         }
-        let Step::Match { doubtful, .. } = token.decide(text, self.start, self.at) else {
+        let Step::Match { doubtful, .. } = self.decide(text, token.row, self.at) else {
             return Step::No;
         };
         let kind = SwallowKind::Run(*alphabet);
@@ -323,53 +366,62 @@ impl Candidate {
         token: &Token<'_>,
         (min, max, separators): (u32, u32, &ByteSet),
     ) -> Step {
-        let mut position = self.at;
-        let mut after_digit = false;
-        while self.taken < max {
-            match text.peek(position) {
-                Peek::Unknown => {
-                    return Step::More;
-                }
-                Peek::Byte(byte) if byte.is_ascii_digit() => {
-                    self.taken += 1;
-                    position += 1;
-                    // What was seen need not be seen again.
-                    self.at = position;
-                    after_digit = true;
-                }
-                Peek::Byte(byte)
-                    if (after_digit || self.taken > 0) && separators.contains(byte) =>
-                {
-                    match text.peek(position + 1) {
-                        Peek::Unknown => return Step::More,
-                        Peek::Byte(next) if next.is_ascii_digit() => position += 1,
-                        Peek::Byte(_) | Peek::End => break,
-                    }
-                }
-                Peek::Byte(_) | Peek::End => break,
+        let there = text.from(self.at);
+        let mut taken = self.taken;
+        // Up to where digits were taken, and up to where there was a look.
+        let (mut read, mut place) = (0, 0);
+        let complete = loop {
+            if taken == max {
+                break read < there.len() || text.ended;
             }
+            match there.get(place..).unwrap_or_default() {
+                [digit, ..] if digit.is_ascii_digit() => {
+                    taken += 1;
+                    place += 1;
+                    read = place;
+                }
+                [byte, digit, ..] if taken > 0 && separators.contains(*byte) => {
+                    if !digit.is_ascii_digit() {
+                        break true;
+                    }
+                    place += 1;
+                }
+                [byte] if taken > 0 && separators.contains(*byte) => break text.ended,
+                [_, ..] => break true,
+                [] => break text.ended,
+            }
+        };
+        // What was seen need not be seen again.
+        self.taken = taken;
+        self.at += read as u64;
+        if complete {
+            self.best_end(text, token, min)
+        } else {
+            Step::More
         }
-        if text.peek(self.at) == Peek::Unknown {
-            return Step::More;
-        }
-        self.best_end(text, token, min)
     }
 
-    fn best_end(&self, text: &Text<'_>, token: &Token<'_>, min: u32) -> Step {
+    fn best_end(&mut self, text: &Text<'_>, token: &Token<'_>, min: u32) -> Step {
+        if self.taken < min {
+            return Step::No;
+        }
+        let digits = text.slice(self.start, self.at);
+        let mut after = text.from(self.at).first();
         let mut left = self.taken;
-        let mut end = self.at;
-        while left >= min && end > self.start {
-            if text.before(end).is_some_and(|byte| byte.is_ascii_digit()) {
-                let closed = match text.peek(end) {
-                    Peek::Byte(byte) => !token.right.contains(byte),
-                    Peek::End | Peek::Unknown => true,
-                };
-                if closed && let found @ Step::Match { .. } = token.decide(text, self.start, end) {
-                    return found;
+        for (last, byte) in digits.iter().enumerate().rev() {
+            if byte.is_ascii_digit() {
+                if left < min {
+                    break;
                 }
                 left -= 1;
+                if !after.is_some_and(|after| token.right.contains(*after)) {
+                    let end = self.start + last as u64 + 1;
+                    if let found @ Step::Match { .. } = self.decide(text, token.row, end) {
+                        return found;
+                    }
+                }
             }
-            end -= 1;
+            after = Some(byte);
         }
         Step::No
     }
@@ -391,37 +443,54 @@ impl Candidate {
     }
 }
 
+/// A signature and the words of its context.
+struct Row<'a> {
+    signature: &'a Signature,
+    words: Option<&'a Words>,
+}
+
+impl Row<'_> {
+    /// Whether a word of the context stands before `start`, if every match needs one. Where only a
+    /// bare value asks for one, that cannot be told before the value is known.
+    fn may_stand(&self, text: &Text<'_>, start: u64) -> bool {
+        let Some(words) = self.words.filter(|words| !words.bare_only) else {
+            return true;
+        };
+        words.stand_in(text.slice(start.saturating_sub(words.window), start))
+    }
+
+    /// Whether a word of the context stands before `start`, if the value asks for one because it
+    /// is bare.
+    fn stands(&self, text: &Text<'_>, start: u64, value: &[u8]) -> bool {
+        let Some(words) = self.words.filter(|words| words.bare_only) else {
+            return true;
+        };
+        !value.iter().all(u8::is_ascii_alphanumeric)
+            || words.stand_in(text.slice(start.saturating_sub(words.window), start))
+    }
+
+    fn verdict(&self, value: &[u8]) -> Verdict {
+        let check = self.signature.check;
+        check.map_or(Verdict::Holds, |check| check.verdict(value))
+    }
+}
+
 /// A signature of shape `Token`, taken apart.
 struct Token<'a> {
-    signature: &'a Signature,
+    row: &'a Row<'a>,
     anchor: &'a [u8],
     segments: &'a [Segment],
     right: &'a ByteSet,
 }
 
-impl Token<'_> {
-    /// The form is right: what do context and check say?
-    fn decide(&self, text: &Text<'_>, start: u64, end: u64) -> Step {
-        decide(self.signature, text, start, end)
-    }
-}
-
-/// The form is right: what do context and check say?
-pub(crate) fn decide(signature: &Signature, text: &Text<'_>, start: u64, end: u64) -> Step {
-    let value = text.slice(start, end);
-    if !context_holds(signature, text, start, Some(value)) {
-        return Step::No;
-    }
-    match signature.check.map(|check| check.verdict(value)) {
-        None | Some(Verdict::Holds) => Step::Match {
-            end,
-            doubtful: false,
+/// Whether a match of a regex can start as these bytes do; `None` if too few are there to tell.
+fn opens(signature: &Signature, pattern: &Pattern, there: &[u8]) -> Option<bool> {
+    match pattern.opens(there) {
+        Some(false) => Some(false),
+        opens => match literal_reach(signature) {
+            Some(reach) => (there.len() >= reach).then(|| shows_literal(signature, there)),
+            None => opens,
         },
-        Some(Verdict::Doubtful) => Step::Match {
-            end,
-            doubtful: true,
-        },
-        Some(Verdict::Fails) => Step::No,
     }
 }
 
@@ -441,9 +510,14 @@ fn shows_literal(signature: &Signature, window: &[u8]) -> bool {
     literals.iter().any(|literal| {
         let last = (most + literal.len()).min(window.len());
         let there = window.get(*least..last).unwrap_or_default();
-        there
-            .windows(literal.len().max(1))
-            .any(|bytes| bytes == literal.as_ref())
+        let Some((first, rest)) = literal.split_first() else {
+            return false;
+        };
+        let places = there.len().saturating_sub(rest.len());
+        let starts = there.get(..places).unwrap_or_default();
+        let mut starts = starts.iter().enumerate();
+        starts
+            .any(|(at, byte)| byte == first && there.get(at + 1..at + literal.len()) == Some(rest))
     })
 }
 
@@ -468,67 +542,6 @@ fn literal_reach(signature: &Signature) -> Option<usize> {
         ),
         _ => None,
     }
-}
-
-/// Whether a word of the context stands before `start`, if the signature asks for one. Where only
-/// a bare value asks for one, that cannot be told before the `value` is known.
-fn context_holds(signature: &Signature, text: &Text<'_>, start: u64, value: Option<&[u8]>) -> bool {
-    let Some(context) = &signature.context else {
-        return true;
-    };
-    let may_do_without = context.bare_only
-        && value.is_none_or(|value| value.iter().any(|byte| !byte.is_ascii_alphanumeric()));
-    if may_do_without {
-        return true;
-    }
-    let window = text.slice(start.saturating_sub(u64::from(context.window)), start);
-    context
-        .keywords
-        .iter()
-        .any(|keyword| stands_in(window, keyword.as_bytes()))
-}
-
-/// Whether a word stands in the window: short ones (`key`, `aws`) as whole words, longer ones also
-/// inside others (`postmarktoken`).
-///
-/// Words inside the label of a mask (`[github-token]`) do not count, or redaction would create
-/// findings.
-fn stands_in(window: &[u8], keyword: &[u8]) -> bool {
-    let Some(first) = keyword.first() else {
-        return false;
-    };
-    window
-        .windows(keyword.len())
-        .enumerate()
-        .any(|(at, there)| {
-            let before = window.get(..at).unwrap_or_default();
-            let after = window.get(at + keyword.len());
-            there
-                .first()
-                .is_some_and(|byte| byte.eq_ignore_ascii_case(first))
-                && there.eq_ignore_ascii_case(keyword)
-                && (keyword.len() > WHOLE_WORD_MAX
-                    || !is_inside_word(before) && !after.is_some_and(u8::is_ascii_alphabetic))
-                && !in_label(before)
-        })
-}
-
-/// Whether what stands before a word belongs to it; the letter of an escape (`\n`) does not.
-fn is_inside_word(before: &[u8]) -> bool {
-    match before {
-        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => false,
-        [.., last] => last.is_ascii_alphabetic(),
-        [] => false,
-    }
-}
-
-/// Whether the text before a word says that it stands in the label of a mask.
-fn in_label(before: &[u8]) -> bool {
-    before
-        .iter()
-        .rev()
-        .find(|byte| !(byte.is_ascii_lowercase() || byte.is_ascii_digit() || **byte == b'-'))
-        .is_some_and(|byte| *byte == b'[')
 }
 
 enum Progress {

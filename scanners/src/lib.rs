@@ -14,6 +14,7 @@ mod base64;
 mod catalog;
 pub mod checks;
 mod confirm;
+mod context;
 mod example;
 mod finding;
 mod fingerprint;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::context::Words;
 use crate::index::Index;
 use crate::known::NeedleIndex;
 use crate::{
@@ -16,6 +17,8 @@ pub struct Scanner {
     signatures: Vec<Arc<Signature>>,
     pub(crate) key: FingerprintKey,
     pub(crate) index: Index,
+    /// By signature: the words of its context.
+    words: Vec<Option<Words>>,
     pub(crate) known: Known,
 }
 
@@ -78,6 +81,10 @@ impl Scanner {
         let first = u32::try_from(signatures.len()).unwrap_or(u32::MAX);
         signatures.extend(known.signatures().iter().cloned());
         let index = Index::new(&signatures)?;
+        let words = signatures
+            .iter()
+            .map(|signature| signature.context.as_ref().map(Words::of))
+            .collect();
         let known = Known {
             needles: known.index(),
             first,
@@ -87,6 +94,7 @@ impl Scanner {
             signatures,
             key,
             index,
+            words,
             known,
         })
     }
@@ -94,6 +102,11 @@ impl Scanner {
     /// All signatures, by index: the catalog's rows, then one for each known secret.
     pub fn signatures(&self) -> &[Arc<Signature>] {
         &self.signatures
+    }
+
+    /// The words of which one must stand before the matches of a signature, by its index.
+    pub(crate) fn words(&self, signature: u32) -> Option<&Words> {
+        self.words.get(signature as usize)?.as_ref()
     }
 
     /// How a key is written in a path: itself, or the label of what is found in it.

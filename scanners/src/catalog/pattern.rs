@@ -49,6 +49,8 @@ pub struct Pattern {
     hir: Hir,
     minimum: usize,
     maximum: usize,
+    /// What every match starts with: bytes of the set, then the literal.
+    opening: Option<(ByteSet, Box<[u8]>)>,
     compiled: OnceLock<Option<Regex>>,
 }
 
@@ -86,11 +88,13 @@ impl Pattern {
         if maximum > MAX_MATCH {
             return Err(PatternError::TooLong(maximum));
         }
+        let opening = opening(&hir);
         Ok(Self {
             text: text.into(),
             hir,
             minimum,
             maximum,
+            opening,
             compiled: OnceLock::new(),
         })
     }
@@ -163,6 +167,21 @@ impl Pattern {
         regex.search_half(&input).map(|half| half.offset())
     }
 
+    /// Whether a match can start as these bytes do, told by the first byte that only a literal
+    /// explains; `None` if that one is not there yet.
+    #[must_use]
+    pub(crate) fn opens(&self, bytes: &[u8]) -> Option<bool> {
+        let (before, literal) = self.opening.as_ref()?;
+        let bytes = bytes.get(..self.maximum).unwrap_or(bytes);
+        let place = bytes.iter().position(|byte| !before.contains(*byte))?;
+        let there = bytes.get(place..).unwrap_or_default();
+        let length = there.len().min(literal.len());
+        if there.get(..length) != literal.get(..length) {
+            return Some(false);
+        }
+        (length == literal.len()).then_some(true)
+    }
+
     /// The literals of which every match starts with one, or `None` when there is no such small
     /// set.
     #[must_use]
@@ -188,6 +207,25 @@ impl Pattern {
     pub fn hir(&self) -> &Hir {
         &self.hir
     }
+}
+
+/// What every match starts with: bytes of a set, one or more, then a literal whose first byte is
+/// not in it.
+fn opening(hir: &Hir) -> Option<(ByteSet, Box<[u8]>)> {
+    let HirKind::Concat(parts) = hir.kind() else {
+        return None;
+    };
+    let mut before = ByteSet::EMPTY;
+    for part in parts {
+        if let HirKind::Literal(literal) = part.kind()
+            && before != ByteSet::EMPTY
+            && !before.contains(*literal.0.first()?)
+        {
+            return Some((before, literal.0.clone()));
+        }
+        before = before.union(crate::index::alphabet(part));
+    }
+    None
 }
 
 fn build(hir: &Hir) -> Result<Regex, String> {

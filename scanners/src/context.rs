@@ -1,0 +1,196 @@
+//! Whether a word of a signature's context stands shortly before a place.
+//!
+//! Nouns: [`Words`] are the keywords of one signature, arranged for looking. A window is read in
+//! pairs of bytes one stride apart, the stride being such that every keyword covers exactly one of
+//! them, so what it costs does not depend on how many keywords there are.
+
+use crate::Context;
+
+/// Keywords up to this length count only as whole words.
+const WHOLE_WORD_MAX: usize = 4;
+/// How many kinds of pairs are told apart.
+const KINDS: usize = 1024;
+
+/// The keywords of one context.
+pub(crate) struct Words {
+    keywords: Vec<Box<[u8]>>,
+    /// How many bytes before a match are looked at.
+    pub(crate) window: u64,
+    /// Whether only a value without separators asks for a word.
+    pub(crate) bare_only: bool,
+    /// How far apart the pairs are.
+    stride: usize,
+    /// The kinds of the pairs that are looked for.
+    kinds: [u64; KINDS / 64],
+    /// Sorted by their kind.
+    pairs: Vec<Pair>,
+}
+
+/// Two bytes of a keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pair {
+    kind: u16,
+    keyword: u16,
+    /// How far into the keyword they stand.
+    offset: u16,
+}
+
+impl Words {
+    pub(crate) fn of(context: &Context) -> Words {
+        let keywords: Vec<Box<[u8]>> = context
+            .keywords
+            .iter()
+            .filter(|keyword| !keyword.is_empty())
+            .map(|keyword| keyword.as_bytes().into())
+            .collect();
+        let shortest = keywords.iter().map(|keyword| keyword.len()).min();
+        let stride = shortest.unwrap_or_default().saturating_sub(1);
+        let mut pairs: Vec<Pair> = (0..)
+            .zip(&keywords)
+            .flat_map(|(number, keyword)| {
+                let first = (0..).zip(keyword.array_windows()).take(stride);
+                first.map(move |(offset, [one, other])| Pair {
+                    kind: kind(*one, *other),
+                    keyword: number,
+                    offset,
+                })
+            })
+            .collect();
+        pairs.sort_unstable();
+        let mut kinds = [0; KINDS / 64];
+        for pair in &pairs {
+            if let Some(word) = kinds.get_mut(usize::from(pair.kind) / 64) {
+                *word |= 1 << (pair.kind % 64);
+            }
+        }
+        Words {
+            keywords,
+            window: u64::from(context.window),
+            bare_only: context.bare_only,
+            stride,
+            kinds,
+            pairs,
+        }
+    }
+
+    /// Whether any of the words stands in the window, the last byte of which is the one before the
+    /// match.
+    ///
+    /// Short words (`key`, `aws`) count as whole words, longer ones also inside others
+    /// (`postmarktoken`). Words inside the label of a mask (`[github-token]`) do not count, or
+    /// redaction would create findings.
+    pub(crate) fn stand_in(&self, window: &[u8]) -> bool {
+        if self.stride == 0 {
+            let mut starts = 0..window.len();
+            return starts.any(|start| {
+                let mut keywords = self.keywords.iter();
+                keywords.any(|keyword| stands_at(window, start, keyword))
+            });
+        }
+        let pairs = (0..).step_by(self.stride).zip(window.chunks(self.stride));
+        for (place, _) in pairs {
+            let Some([one, other]) = window.get(place..).and_then(<[u8]>::first_chunk) else {
+                return false;
+            };
+            let kind = kind(*one, *other);
+            let word = self.kinds.get(usize::from(kind) / 64);
+            if word.is_some_and(|word| word >> (kind % 64) & 1 == 1)
+                && self.any_around(window, place, kind)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a word that has a pair of this kind stands around it.
+    fn any_around(&self, window: &[u8], place: usize, kind: u16) -> bool {
+        let first = self.pairs.partition_point(|pair| pair.kind < kind);
+        let same = self.pairs.get(first..).unwrap_or_default().iter();
+        let mut same = same.take_while(|pair| pair.kind == kind);
+        same.any(|pair| {
+            let start = place.checked_sub(usize::from(pair.offset));
+            let keyword = self.keywords.get(usize::from(pair.keyword));
+            start
+                .zip(keyword)
+                .is_some_and(|(start, keyword)| stands_at(window, start, keyword))
+        })
+    }
+}
+
+/// What is looked at of two bytes: enough to tell letters apart, whatever their case.
+fn kind(one: u8, other: u8) -> u16 {
+    u16::from(one & 31) << 5 | u16::from(other & 31)
+}
+
+/// Whether the word counts that stands here, if it does.
+fn stands_at(window: &[u8], start: usize, keyword: &[u8]) -> bool {
+    let there = window.get(start..start + keyword.len());
+    if !there.is_some_and(|there| there.eq_ignore_ascii_case(keyword)) {
+        return false;
+    }
+    let before = window.get(..start).unwrap_or_default();
+    let after = window.get(start + keyword.len());
+    let whole = keyword.len() > WHOLE_WORD_MAX
+        || !is_inside_word(before) && !after.is_some_and(u8::is_ascii_alphabetic);
+    whole && !in_label(before)
+}
+
+/// Whether what stands before a word belongs to it; the letter of an escape (`\n`) does not.
+fn is_inside_word(before: &[u8]) -> bool {
+    match before {
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => false,
+        [.., last] => last.is_ascii_alphabetic(),
+        [] => false,
+    }
+}
+
+/// Whether the text before a word says that it stands in the label of a mask.
+fn in_label(before: &[u8]) -> bool {
+    before
+        .iter()
+        .rev()
+        .find(|byte| !(byte.is_ascii_lowercase() || byte.is_ascii_digit() || **byte == b'-'))
+        .is_some_and(|byte| *byte == b'[')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words(keywords: &[String]) -> Words {
+        let keywords = keywords.iter().map(|word| word.as_str().into()).collect();
+        Words::of(&Context {
+            keywords,
+            window: 96,
+            bare_only: false,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_word_is_seen_wherever_it_stands(
+            keywords in proptest::collection::vec("[ab=\\[-]{1,9}", 1..7),
+            window in "[aAbB=\\[n\\\\ -]{0,60}",
+        ) {
+            let window = window.as_bytes();
+            let naive = (0..window.len()).any(|start| {
+                keywords.iter().any(|word| stands_at(window, start, word.as_bytes()))
+            });
+            prop_assert_eq!(words(&keywords).stand_in(window), naive);
+        }
+    }
+
+    #[test]
+    fn short_words_stand_alone_and_labels_do_not_count() {
+        let words = words(&["aws".to_owned(), "token".to_owned()]);
+        for there in ["AWS: ", "x\\naws=", "mytokens ", "Token"] {
+            assert!(words.stand_in(there.as_bytes()), "{there}");
+        }
+        for not in ["laws ", "awsome ", "[github-token]**", "toke"] {
+            assert!(!words.stand_in(not.as_bytes()), "{not}");
+        }
+    }
+}
