@@ -174,15 +174,18 @@ impl Search {
         self.undecided = false;
         for place in scanner.index.starts(text.bytes, text.index(self.next)) {
             self.next = text.base + place as u64;
-            match text.bytes.get(place) {
-                Some(b'@') => self.look_at_sign(scanner, text, found),
-                Some(b':') if !self.look_scheme(scanner, text, found) => return,
-                _ => {
-                    if !self.look_start(scanner, text, found) {
-                        self.undecided = true;
-                        return;
-                    }
-                }
+            let byte = text.bytes.get(place).copied();
+            if byte == Some(b':') && !self.look_scheme(scanner, text, found) {
+                // What a scheme announces starts behind it, but an anchor may open with the colon.
+                self.undecided = scanner.index.odd_first.contains(b':');
+                return;
+            }
+            if !self.look_start(scanner, text, found) {
+                self.undecided = true;
+                return;
+            }
+            if byte == Some(b'@') {
+                self.look_at_sign(scanner, text, found);
             }
         }
         self.next = self.next.max(text.end());
