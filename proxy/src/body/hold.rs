@@ -29,7 +29,8 @@ impl Patience {
     /// The rule of [`super`]: who waits for a body with this declared length, and this limit.
     pub(crate) fn of(side: Side, declared: Option<u64>, carrier: &Carrier, limit: usize) -> Self {
         match (side, declared) {
-            _ if *carrier == Carrier::Sse => Patience::None,
+            // Of an answer alone: a client that calls its request one would have its head sent unjudged.
+            (Side::Response, _) if *carrier == Carrier::Sse => Patience::None,
             (_, Some(declared)) if declared <= limit as u64 => Patience::Endless,
             (Side::Request, Some(_)) => Patience::Endless,
             (Side::Request, None) => Patience::Until(PAUSE),

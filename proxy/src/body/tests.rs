@@ -747,6 +747,11 @@ fn patience_depends_on_who_waits() {
     assert_eq!(of(Response, Some(1024)), Patience::Endless);
     assert_eq!(of(Response, Some(1025)), Patience::None);
     assert_eq!(of(Response, None), Patience::None);
+    // A label that a client chooses does not shorten it.
+    let events = |side, declared| Patience::of(side, declared, &Carrier::Sse, LIMIT);
+    assert_eq!(events(Request, Some(1024)), Patience::Endless);
+    assert_eq!(events(Request, None), Patience::Until(hold::PAUSE));
+    assert_eq!(events(Response, Some(10)), Patience::None);
 }
 
 #[test]
