@@ -298,6 +298,20 @@ fn plain_http_in_absolute_form_is_served() {
 }
 
 #[test]
+fn plain_http_inside_connect_is_served() {
+    let world = Setup::open().start();
+    let call = world.curl("http://plain.test/text").arg("--proxytunnel");
+    let fetched = world.fetch(call);
+    assert_eq!(
+        (fetched.status, fetched.text().as_str()),
+        (200, "Hello from the embedded model.")
+    );
+    let record = world.only_decision();
+    assert_eq!(record["inspected"], true, "{record:#}");
+    world.finish();
+}
+
+#[test]
 fn an_event_is_passed_on_before_the_next_one_exists() {
     let world = Setup::open().start();
     for (option, version) in alpn_names() {

@@ -311,6 +311,22 @@ fn a_websocket_handshake_is_refused_and_says_why() {
     world.finish();
 }
 
+/// Whoever asks first whether the body is welcome learns from the head alone that it is not.
+#[test]
+fn a_client_that_waits_for_100_is_refused_without_it() {
+    let world = Setup::open().start();
+    let mut wire = world.tunnel("origin.test");
+    let token = canary::github_token();
+    wire.send(format!(
+        "POST /upload HTTP/1.1\r\nhost: origin.test\r\nexpect: 100-continue\r\ncontent-length: 1000\r\nx: {token}\r\n\r\n"
+    ))
+    .unwrap();
+    let answer = wire.answer().unwrap();
+    assert_denied(&world, &answer, 403, "secret_in_request");
+    assert!(world.origin.seen().is_empty());
+    world.finish();
+}
+
 #[test]
 fn a_body_shorter_than_its_length_never_completes() {
     let world = Setup::open().start();
