@@ -100,7 +100,7 @@ impl Lookout {
     }
 
     /// The next stream that starts at or after `from`.
-    fn find(&mut self, text: &Text<'_>) -> Option<(u64, Format)> {
+    pub(crate) fn find(&mut self, text: &Text<'_>) -> Option<(u64, Format)> {
         if self.zlib {
             let could_be = text
                 .bytes

@@ -3,6 +3,7 @@
 
 use crate::base64::Base64;
 use crate::confirm::Swallow;
+use crate::depth::{PROBED, Probe, is_encoded};
 use crate::fold::fold;
 use crate::inflate::Lookout;
 use crate::runs::{RunKind, RunStart, RunState};
@@ -12,9 +13,6 @@ use crate::text::{LEFT_CONTEXT, Text};
 use crate::units::{self, Unit, UnitFn};
 use crate::view::{Decoder, Open, View};
 use crate::{Carrier, ScanError};
-
-/// How deep encodings may be nested.
-const DEPTH_MAX: u8 = 3;
 
 /// The encodings that replace single characters.
 const ENCODINGS: Encodings = with_percent(Encoding {
@@ -28,7 +26,8 @@ const FORM_ENCODINGS: Encodings = with_percent(Encoding {
     unit: units::form,
 });
 
-type Encodings = [Encoding; 7];
+pub(crate) type Encodings = [Encoding; UNIT_ENCODINGS];
+pub(crate) const UNIT_ENCODINGS: usize = 7;
 
 const fn with_percent(percent: Encoding) -> Encodings {
     [
@@ -82,6 +81,8 @@ pub(crate) struct Layer {
     runs: Vec<Watch>,
     base64: Option<Box<Base64>>,
     compressed: Option<Box<Lookout>>,
+    /// At the level where encodings are no longer undone.
+    probe: Option<Box<Probe>>,
 }
 
 /// The lookout for one encoding.
@@ -164,7 +165,7 @@ enum Announce {
 }
 
 /// An encoding that replaces single characters.
-struct Encoding {
+pub(crate) struct Encoding {
     announces: Announce,
     unit: UnitFn,
 }
@@ -221,6 +222,21 @@ impl Encoding {
             Announce::Either(one, other) => memchr::memchr2(one, other, bytes),
             Announce::NotAscii if bytes.is_ascii() => None,
             Announce::NotAscii => bytes.iter().position(|byte| (0xC2..=0xF0).contains(byte)),
+        }
+    }
+
+    /// The next encoded character from a position on, which moves behind it.
+    pub(crate) fn next(&self, text: &Text<'_>, from: &mut u64) -> Option<(u64, u64)> {
+        match self.find(text, *from) {
+            Trigger::NotBefore(position) => {
+                *from = position.max(*from);
+                None
+            }
+            Trigger::At(position) => {
+                let length = is_encoded((self.unit)(text.from(position), text.ended))?;
+                *from = position + length;
+                Some((position, *from))
+            }
         }
     }
 
@@ -318,7 +334,7 @@ fn told_by_later_bytes(
 impl Layer {
     /// A text whose first byte is at position `base`.
     pub(crate) fn new(base: u64, depth: u8) -> Layer {
-        let deeper = |count| if depth < DEPTH_MAX { count } else { 0 };
+        let deeper = |count| if depth < PROBED { count } else { 0 };
         Layer {
             window: Vec::new(),
             base,
@@ -328,8 +344,9 @@ impl Layer {
             units: (0..deeper(ENCODINGS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
-            base64: (depth < DEPTH_MAX).then(|| Box::new(Base64::starting_at(base, base))),
-            compressed: (depth < DEPTH_MAX).then(|| Box::new(Lookout::at_start(base))),
+            probe: (depth == PROBED).then(|| Box::new(Probe::starting_at(base))),
+            base64: (depth < PROBED).then(|| Box::new(Base64::starting_at(base, base))),
+            compressed: (depth < PROBED).then(|| Box::new(Lookout::at_start(base))),
             runs: (0..deeper(RUNS.len()))
                 .map(|_| Watch::starting_at(base))
                 .collect(),
@@ -362,6 +379,9 @@ impl Layer {
         }
         if let Some(compressed) = &mut self.compressed {
             **compressed = Lookout::starting_at(floors.compressed);
+        }
+        if let Some(probe) = &mut self.probe {
+            **probe = Probe::starting_at(floors.text);
         }
     }
 
@@ -436,12 +456,16 @@ impl Layer {
             runs,
             base64,
             compressed,
+            probe,
         } = self;
         let text = Text {
             bytes: window,
             base: *base,
             ended,
         };
+        if let Some(probe) = probe {
+            harvest.deep.extend(probe.advance(encodings, &text));
+        }
         loop {
             let Outlook { trigger, until } = look_out(units, encodings, &text);
             let until_there = text.until(until);
@@ -452,14 +476,15 @@ impl Layer {
             if closed {
                 continue;
             }
+            let at = (scanner, &until_there);
             for (watch, kind) in runs.iter_mut().zip(RUNS) {
-                watch.advance_runs(kind, *depth, (scanner, &until_there), harvest)?;
+                watch.advance_runs(kind, *depth, at, harvest)?;
             }
             if let Some(base64) = base64 {
-                base64.advance((scanner, &until_there), *depth, harvest)?;
+                base64.advance(at, *depth, harvest)?;
             }
             if let Some(compressed) = compressed {
-                compressed.advance((scanner, &until_there), *depth, harvest)?;
+                compressed.advance(at, *depth, harvest)?;
             }
             search.advance(scanner, &until_there, harvest);
             let Some((kind, trigger)) = trigger else {
@@ -474,12 +499,8 @@ impl Layer {
                 .max(watch.earliest)
                 .max(*base);
             let mut view = View::new(Decoder::Units(encoding.unit), trigger, start, *depth + 1);
-            let floors = Layer::floors(
-                search,
-                runs,
-                (base64.as_deref(), compressed.as_deref()),
-                until,
-            );
+            let encoded = (base64.as_deref(), compressed.as_deref());
+            let floors = Layer::floors(search, runs, encoded, until);
             view.take_over(scanner, &text, (floors, search.swallows()), harvest)?;
             watch.view = Some(Box::new(view));
         }
@@ -501,6 +522,10 @@ impl Layer {
             .compressed
             .as_ref()
             .map_or(own, |compressed| compressed.hold().min(own));
+        let own = self
+            .probe
+            .as_ref()
+            .map_or(own, |probe| probe.hold().min(own));
         self.watches().map(Watch::hold).fold(own, u64::min)
     }
 
@@ -512,6 +537,11 @@ impl Layer {
         let compressed = self.compressed.iter().flat_map(|one| one.views());
         let views = views.map(AsRef::as_ref).chain(base64).chain(compressed);
         own.chain(views.flat_map(View::opens)).collect()
+    }
+
+    /// Whether matches in this text are deeper than is looked.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        self.depth == PROBED
     }
 
     /// Whether nothing is under way.

@@ -10,6 +10,7 @@ use crate::mask::mask_byte;
 use crate::search::Found;
 use crate::view::Open;
 use crate::{MaskSet, Signature};
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// The books of one session.
@@ -113,7 +114,11 @@ impl Ledger {
             .partition(|(found, _)| found.end <= hold && found.end < limit);
         self.pending = rest;
         self.drop_shorter_twins(&mut due, opens);
-        due.sort_by_key(|(found, _)| (found.end, found.start, found.signature));
+        due.sort_by_key(|(found, _)| {
+            // Of twins of one length, the one with the most encodings undone.
+            let twin = (Reverse(found.level), found.fingerprint);
+            (found.end, found.start, found.signature, twin)
+        });
         due.retain(|(found, _)| self.report(found));
         let open = opens.iter().map(|open| open.start);
         let pending = self.pending.iter().map(|(found, _)| found.start);

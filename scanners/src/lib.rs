@@ -15,6 +15,7 @@ mod catalog;
 pub mod checks;
 mod confirm;
 mod context;
+mod depth;
 mod example;
 mod finding;
 mod fingerprint;

@@ -221,7 +221,7 @@ impl RunKind {
     }
 
     /// The bytes of the encoding itself.
-    fn alphabet(self) -> ByteSet {
+    pub(crate) fn alphabet(self) -> ByteSet {
         match self {
             RunKind::Base64 => BASE64,
             RunKind::Base32(false) => ByteSet::BASE32,

@@ -22,6 +22,8 @@ pub(crate) struct Found {
     pub(crate) end: u64,
     pub(crate) signature: u32,
     pub(crate) doubtful: bool,
+    /// How many encodings were undone to see it.
+    pub(crate) level: u8,
     pub(crate) fingerprint: Fingerprint,
 }
 
@@ -33,6 +35,8 @@ pub(crate) struct Harvest {
     pub(crate) pieced: Vec<Found>,
     /// What is to be painted of those.
     pub(crate) painted: Vec<Stretch>,
+    /// What is encoded deeper than is looked: from where to where.
+    pub(crate) deep: Vec<(u64, u64)>,
     /// Bytes decoded into views, at all depths.
     pub(crate) decoded: u64,
 }
@@ -155,6 +159,7 @@ impl Search {
                     end,
                     signature: candidate.signature,
                     doubtful,
+                    level: 0,
                     fingerprint: scanner.key.fingerprint(value),
                 });
             }
@@ -202,6 +207,7 @@ impl Search {
                 end: needle.end,
                 signature: known.first + needle.secret,
                 doubtful: false,
+                level: 0,
                 fingerprint: *known.fingerprints.get(needle.secret as usize)?,
             })
         }));
@@ -324,6 +330,7 @@ impl Found {
             end: swallow.at,
             signature: swallow.signature,
             doubtful: swallow.doubtful,
+            level: 0,
             fingerprint: swallow.fingerprint(),
         }
     }

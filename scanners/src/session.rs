@@ -215,6 +215,9 @@ impl Session {
         if let Some(streams) = &mut self.streams {
             streams.advance(&self.scanner, &self.layer.text(ended), harvest)?;
         }
+        if !harvest.deep.is_empty() {
+            return Err(ScanError::Depth);
+        }
         self.decoded += harvest.decoded;
         // Looked at only at places the text fixes, so that it does not depend on the cut.
         let fixed = ended || end.is_multiple_of(BLOCK);

@@ -282,6 +282,7 @@ impl LogicalText {
         let mut inner = Harvest::default();
         self.layer.advance(scanner, ended, &mut inner)?;
         harvest.decoded += inner.decoded;
+        harvest.deep.append(&mut inner.deep);
         for open in self.layer.opens() {
             let (key, at) = ((open.start, open.signature), open.at);
             if !self

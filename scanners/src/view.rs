@@ -319,6 +319,9 @@ impl View {
     ) -> Result<(), ScanError> {
         let mut inner = Harvest::default();
         self.child.advance(scanner, ended, &mut inner)?;
+        if self.child.is_too_deep() {
+            self.make_deep(&mut inner);
+        }
         for open in self.child.opens() {
             let known = self.opens.iter().any(|(seen, _)| seen.is_same(&open));
             if !known {
@@ -327,6 +330,10 @@ impl View {
             }
         }
         harvest.decoded += inner.decoded;
+        let encoded_here = inner.deep.iter().filter(|span| self.decodes(span));
+        let deep =
+            encoded_here.map(|(start, end)| (self.outer_start(*start), self.outer_end(*end)));
+        harvest.deep.extend(deep);
         for inner in inner.found {
             let outer = self.outer(inner);
             if matches!(self.decoder, Decoder::Inflate(_)) {
@@ -345,6 +352,35 @@ impl View {
         Ok(())
     }
 
+    /// Matches in a text of the last level are none: they show that there is something deeper. Those
+    /// without end are told when they begin.
+    fn make_deep(&mut self, inner: &mut Harvest) {
+        let found = inner.found.drain(..).map(|found| Open {
+            start: found.start,
+            signature: found.signature,
+            at: found.end,
+        });
+        let opens = self.child.opens();
+        for open in found.chain(opens.iter().copied()) {
+            if !self.opens.iter().any(|(seen, _)| seen.is_same(&open)) {
+                inner.deep.push((open.start, open.at));
+            }
+        }
+    }
+
+    /// Whether any byte of a span of the child is encoded in this text.
+    fn decodes(&self, (start, end): &(u64, u64)) -> bool {
+        let Decoder::Units(_) = self.decoder else {
+            return true;
+        };
+        let index = |position: &u64| {
+            usize::try_from(position.saturating_sub(self.child.base())).unwrap_or(usize::MAX)
+        };
+        let mut units = self.map.iter().take(index(end)).skip(index(start));
+        let longer = self.outer_end(*end) - self.outer_start(*start) > end - start;
+        longer || units.any(|(_, length)| *length > 1)
+    }
+
     /// A match in the encoded text's positions.
     fn outer(&self, inner: Found) -> Found {
         let key = Open {
@@ -357,6 +393,7 @@ impl View {
         Found {
             start,
             end: self.outer_end(inner.end),
+            level: inner.level + 1,
             ..inner
         }
     }
@@ -390,7 +427,9 @@ impl View {
             signature: found.signature,
             at: self.fed,
         });
-        let child = self.child.opens().into_iter().filter_map(|open| {
+        let deep = self.child.is_too_deep();
+        let child = self.child.opens().into_iter().filter(move |_| !deep);
+        let child = child.filter_map(|open| {
             let (_, start) = self.opens.iter().find(|(seen, _)| seen.is_same(&open))?;
             Some(Open {
                 start: *start,

@@ -1,0 +1,130 @@
+//! Where encodings end to be undone: what shows, one level deeper, that there was more.
+//!
+//! Matches count in a text and in views three deep. A view of the fourth level is opened all the
+//! same, and what is found there, or is encoded yet again there, makes the whole text undecodable
+//! ([`crate::ScanError::Depth`]): it hides something deeper than is looked. It counts only if every
+//! level did its part: if the bytes in question were encoded in each of the texts on the way.
+//! Several encodings that merely stand beside each other are several views of one level.
+//!
+//! Deliberately absent: decoding the fifth level. A run of base64, base32 or hexadecimal counts as
+//! encoded if the start of it decodes to letters, digits and the like only, which chance does to one
+//! in a million.
+
+use crate::base64::TELLING;
+use crate::inflate;
+use crate::layer::Encodings;
+use crate::runs::{RunKind, RunStart, RunState, RunStep};
+use crate::text::{Text, run_length};
+use crate::units::Unit;
+
+/// How deep encodings may be nested.
+pub(crate) const DEPTH_MAX: u8 = 3;
+/// The level at which something only shows that there is more.
+pub(crate) const PROBED: u8 = DEPTH_MAX + 1;
+
+const RUNS: [RunKind; 5] = [
+    RunKind::Base64,
+    RunKind::Base32(false),
+    RunKind::Base32(true),
+    RunKind::Hex(0),
+    RunKind::HexPairs,
+];
+
+/// The lookout for encodings in a text of the last level.
+pub(crate) struct Probe {
+    /// For each encoding of characters, the next position to look at.
+    units: [u64; UNITS],
+    runs: [u64; RUNS.len()],
+    /// A run may start here, in the middle of a longer one.
+    first: u64,
+    compressed: inflate::Lookout,
+}
+
+const UNITS: usize = crate::layer::UNIT_ENCODINGS;
+
+impl Probe {
+    pub(crate) fn starting_at(position: u64) -> Probe {
+        Probe {
+            units: [position; UNITS],
+            runs: [position; RUNS.len()],
+            first: position,
+            compressed: inflate::Lookout::starting_at(position),
+        }
+    }
+
+    /// The first position that may still be the start of something encoded.
+    pub(crate) fn hold(&self) -> u64 {
+        let places = self.units.iter().chain(&self.runs).copied();
+        places.fold(self.compressed.next(), u64::min)
+    }
+
+    /// What is encoded in the text at hand: where it starts and ends.
+    pub(crate) fn advance(&mut self, encodings: &Encodings, text: &Text<'_>) -> Vec<(u64, u64)> {
+        let mut encoded = Vec::new();
+        for (from, encoding) in self.units.iter_mut().zip(encodings) {
+            while let Some((start, end)) = encoding.next(text, from) {
+                encoded.push((start, end));
+            }
+        }
+        for (from, kind) in self.runs.iter_mut().zip(RUNS) {
+            while let Some(run) = next_run(kind, text, (from, self.first)) {
+                encoded.push(run);
+            }
+        }
+        while let Some((start, _)) = self.compressed.find(text) {
+            encoded.push((start, start + 2));
+        }
+        encoded
+    }
+}
+
+/// The next run that decodes to something that tells.
+fn next_run(kind: RunKind, text: &Text<'_>, (from, first): (&mut u64, u64)) -> Option<(u64, u64)> {
+    loop {
+        match kind.find(text, *from, first) {
+            RunStart::NotBefore(position) => {
+                *from = position.max(*from);
+                return None;
+            }
+            RunStart::At(start) => {
+                let rest = text.from(start);
+                *from = start + run_length(rest, &kind.alphabet()).max(1) as u64;
+                let skips = if kind == RunKind::Base64 { 0..4 } else { 0..1 };
+                let mut ends = skips.filter_map(|skip| tells(kind, text, start + skip));
+                if let Some(end) = ends.next() {
+                    return Some((start, end));
+                }
+            }
+        }
+    }
+}
+
+/// Where the first bytes end that a run decodes to, if all of them tell.
+fn tells(kind: RunKind, text: &Text<'_>, start: u64) -> Option<u64> {
+    let mut state = RunState::default();
+    let (mut at, mut seen) = (start, 0);
+    // The first character may be one that another alignment skips.
+    while seen < kind.shortest() - 4 {
+        match kind.step(&mut state, text, at) {
+            RunStep::Read(_, Some((byte, _))) if !TELLING.contains(byte) => return None,
+            RunStep::Read(length, _) => {
+                at += u64::from(length);
+                seen += usize::from(length == 1);
+            }
+            RunStep::End | RunStep::Unknown => return None,
+        }
+    }
+    Some(at)
+}
+
+/// Whether what stands at the place is encoded.
+pub(crate) fn is_encoded(unit: Unit) -> Option<u64> {
+    match unit {
+        Unit::Encoded {
+            length,
+            opens: true,
+            ..
+        } => Some(u64::from(length)),
+        _ => None,
+    }
+}
