@@ -357,8 +357,10 @@ fn encodings_beside_each_other_are_not_deep() {
         .collect();
     let plain = format!(" {GITHUB} ");
     let text = [beside.as_slice(), plain.as_bytes(), &beside].concat();
-    let answer = hold_all_cuts(&scanner, &Carrier::Text, &text);
-    assert_eq!(ids(&answer), ["github-token"]);
+    for size in [1, 7, text.len()] {
+        let answer = scan(&scanner, &Carrier::Text, text.chunks(size));
+        assert_eq!(ids(&answer), ["github-token"]);
+    }
     let mixed = "\\u0067h%70_=5AJDeVREhkptGF7Wvep0NwJWlPEQP7a0t2n&#120;L";
     let answer = hold_all_cuts(&scanner, &Carrier::Text, mixed.as_bytes());
     assert_eq!(answer.unwrap_err(), ScanError::Depth);
