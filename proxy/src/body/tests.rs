@@ -1,3 +1,5 @@
+//! Bodies by hand, frame by frame, and the property: any chunking gives what the whole gives.
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;

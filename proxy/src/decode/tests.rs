@@ -1,3 +1,5 @@
+//! Every coding there and back, what is broken in each, and bombs.
+
 use super::*;
 use compression_codecs::brotli::params::EncoderParams;
 use compression_codecs::core::Level;

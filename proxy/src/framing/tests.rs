@@ -1,3 +1,5 @@
+//! Hostile and honest heads through a real connection, and what is written in their place.
+
 use std::convert::Infallible;
 
 use http::header::{

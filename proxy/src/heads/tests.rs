@@ -1,3 +1,5 @@
+//! Secrets in every place of a head: found, masked, or refused where a mask cannot stand.
+
 use http::{Request, Response};
 
 use super::*;
