@@ -8,6 +8,8 @@
 //! policy, the random identifiers and the resolved address are arguments.
 
 mod address;
+mod disposition;
+mod entries;
 mod explain;
 mod facts;
 mod flow;
@@ -19,6 +21,7 @@ mod policy;
 mod problem;
 mod reach;
 mod read;
+mod spec;
 mod verdict;
 pub mod yaml;
 

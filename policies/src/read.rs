@@ -6,15 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use egret_scanners::{Class, Fingerprint, Side};
+use egret_scanners::{Class, Side};
 
-use crate::address::{Cidr, CidrError};
-use crate::host::{HostError, HostPattern};
 use crate::own::{self, Familiarity, Loaded, Surroundings};
-use crate::path::{PathPattern, PatternError};
 use crate::policy::{Mode, Policy, Rule, RuleAction, ScanTable};
 use crate::yaml::{Document, Fields, Node, Reporter, Value, list, suggestion};
-use crate::{Action, Problem, reach};
+use crate::{Action, Problem, entries, reach};
 
 /// Reads a whole policy. Generation and digest are the caller's to fill in.
 pub(crate) fn policy(
@@ -160,11 +157,11 @@ fn read_rule<'n>(
     let fields = Fields::read(node, &RULE_KEYS, "a rule", reporter)?;
     let name = read_name(node, &fields, reporter);
     let action = read_action(node, &fields, reporter);
-    let hosts = list_of(&fields, "hosts", reporter, read_host);
-    let cidrs = list_of(&fields, "cidrs", reporter, read_cidr);
-    let ports = list_of(&fields, "ports", reporter, read_port);
-    let methods = list_of(&fields, "methods", reporter, read_method);
-    let paths = list_of(&fields, "paths", reporter, read_path);
+    let hosts = list_of(&fields, "hosts", reporter, entries::host);
+    let cidrs = list_of(&fields, "cidrs", reporter, entries::cidr);
+    let ports = list_of(&fields, "ports", reporter, entries::port);
+    let methods = list_of(&fields, "methods", reporter, entries::method);
+    let paths = list_of(&fields, "paths", reporter, entries::path);
     let mut scan = match fields.value("scan") {
         Some(node) => read_scan(node, context.scan, reporter),
         None => context.scan.clone(),
@@ -172,7 +169,7 @@ fn read_rule<'n>(
     if let Some(node) = fields.value("signatures") {
         scan.exceptions = read_exceptions(node, context.beside, reporter);
     }
-    let credentials = list_of(&fields, "credentials", reporter, read_credential);
+    let credentials = list_of(&fields, "credentials", reporter, entries::credential);
     scan.credentials = credentials.values;
     check_combination(&fields, action, reporter);
     let is_broken = action.is_none()
@@ -478,134 +475,6 @@ pub(crate) fn word<T: Copy>(
     found
 }
 
-fn read_host(node: &Node, reporter: &mut Reporter<'_>) -> Option<HostPattern> {
-    let Some(text) = node.text() else {
-        reporter.wrong_type(node, "text for a host", "put quotes around it");
-        return None;
-    };
-    let problem = match HostPattern::parse(text) {
-        Ok(pattern) => return Some(pattern),
-        Err(error) => error,
-    };
-    let help = match (problem, text) {
-        (_, "*") => "to match every host, leave `hosts` out",
-        _ if text.contains("://") => "write the host alone, without `https://` and path",
-        _ if text.contains('/') => {
-            "write the host alone; ranges go under `cidrs`, paths under `paths`"
-        }
-        (HostError::Brackets, _) if text.contains(':') => {
-            "write the host alone; ports go under `ports`"
-        }
-        _ if text.contains('*') => "`*.` may stand once, at the front: `*.example.com`",
-        _ => "write a DNS name, `*.` and a DNS name, or an IP address",
-    };
-    reporter.report(node, format!("bad host `{}`: {problem}", shown(text)), help);
-    None
-}
-
-fn read_cidr(node: &Node, reporter: &mut Reporter<'_>) -> Option<Cidr> {
-    let Some(text) = node.text() else {
-        reporter.wrong_type(
-            node,
-            "text for an address range",
-            "write it as `10.2.0.0/16`",
-        );
-        return None;
-    };
-    let error = match Cidr::parse(text) {
-        Ok(cidr) => return Some(cidr),
-        Err(error) => error,
-    };
-    let help = match error {
-        CidrError::HostBits(_) => "write the range, or the address alone for a range of one",
-        _ => "write it as `10.2.0.0/16` or `fd00:1::/32`",
-    };
-    reporter.report(node, format!("bad range `{}`: {error}", shown(text)), help);
-    None
-}
-
-fn read_port(node: &Node, reporter: &mut Reporter<'_>) -> Option<u16> {
-    let help = "a port is a number from 1 to 65535";
-    match &node.value {
-        Value::Integer(number) => {
-            let port = u16::try_from(*number).ok().filter(|port| *port != 0);
-            if port.is_none() {
-                reporter.report(node, format!("bad port {number}"), help);
-            }
-            port
-        }
-        _ => {
-            reporter.wrong_type(node, "a number for a port", help);
-            None
-        }
-    }
-}
-
-fn read_method(node: &Node, reporter: &mut Reporter<'_>) -> Option<Box<str>> {
-    let Some(text) = node.text() else {
-        reporter.wrong_type(node, "text for a method", "write it as `POST`");
-        return None;
-    };
-    let token = text
-        .bytes()
-        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
-    let near = suggestion(text, &METHODS);
-    if text == "CONNECT" {
-        let help = "a rule speaks of the requests inside the connection; name those";
-        reporter.report(node, "method `CONNECT` never matches", help);
-    } else if METHODS.contains(&text) || (near.is_none() && token && (1..=32).contains(&text.len()))
-    {
-        return Some(text.into());
-    } else {
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("methods are upper-case words: {}", list(&METHODS)),
-        };
-        reporter.report(node, format!("bad method `{}`", shown(text)), &help);
-    }
-    None
-}
-
-fn read_path(node: &Node, reporter: &mut Reporter<'_>) -> Option<PathPattern> {
-    let Some(text) = node.text() else {
-        reporter.wrong_type(node, "text for a path pattern", "write it as \"/v1/**\"");
-        return None;
-    };
-    let error = match PathPattern::parse(text) {
-        Ok(pattern) => return Some(pattern),
-        Err(error) => error,
-    };
-    let help = match error {
-        PatternError::Slash => "begin it with `/`",
-        PatternError::Query => "leave the query out; rules do not look at it",
-        PatternError::Stars => "use `*` within a segment, and `/**/` or a final `/**` across",
-        PatternError::Ambiguous => "write the path as a server would see it in the end",
-        PatternError::Character | PatternError::Percent => "percent-encode it: `%20` for a space",
-    };
-    reporter.report(
-        node,
-        format!("bad path pattern `{}`: {error}", shown(text)),
-        help,
-    );
-    None
-}
-
-fn read_credential(node: &Node, reporter: &mut Reporter<'_>) -> Option<Fingerprint> {
-    let help =
-        "`egret scan` prints the fingerprint of a credential, the audit log those that were used";
-    let Some(text) = node.text() else {
-        let help = "put quotes around it: without, these digits are a number";
-        reporter.wrong_type(node, "the text of a fingerprint", help);
-        return None;
-    };
-    let fingerprint = Fingerprint::parse(text);
-    if fingerprint.is_none() {
-        // What stands here by mistake may be the credential itself: it is not repeated.
-        reporter.report(node, "a fingerprint has 32 hex digits", help);
-    }
-    fingerprint
-}
-
 /// The operator's words, fit for a terminal.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
@@ -646,7 +515,4 @@ const SCAN_ACTIONS: [(&str, Action); 3] = [
     ("allow", Action::Allow),
     ("redact", Action::Redact),
     ("deny", Action::Deny),
-];
-const METHODS: [&str; 8] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
 ];
