@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{base58, crc, money};
+use super::{base58, crc, marvin, money, wallets};
 
 /// Rewrites a value of the right shape so that the check of this name holds. Values of checks
 /// that are not named here are drawn until one passes.
@@ -16,6 +16,10 @@ pub(super) fn mend(name: &str, value: &mut Vec<u8>) {
         "nkey-crc16" => crc::sign_nkey(value),
         "bech32" => base58::sign_bech32(value),
         "iban" => money::sign_iban(value),
+        "eip55" => wallets::sign_eip55(value),
+        "bip39" => wallets::sign_bip39(value),
+        "azure-marvin" => marvin::sign_azure_key(value),
+        "azure-common-marvin" => marvin::sign_azure_common_key(value),
         "wif" => base58::sign(value, &[0x80], 33),
         "bitcoin-address" => base58::sign(value, &[0], 20),
         "base58check" => base58::sign(value, &[0x04, 0x88, 0xad, 0xe4], 74),

@@ -10,11 +10,13 @@ mod domain;
 mod encoded;
 mod europe;
 mod generic;
+mod marvin;
 mod mend;
 mod money;
 mod numbers;
 mod short;
 mod things;
+mod wallets;
 
 use std::fmt;
 
@@ -144,6 +146,10 @@ const CHECKS: &[Check] = &[
     documented("iban", money::iban),
     documented("aba", money::aba),
     documented("bic", money::bic),
+    documented("eip55", wallets::eip55),
+    documented("bip39", wallets::bip39),
+    inferred("azure-marvin", marvin::azure_key),
+    inferred("azure-common-marvin", marvin::azure_common_key),
     inferred("github-crc32-inferred", crc::base62_tail),
     inferred("gitlab-crc32", crc::gitlab),
     documented("ssn", americas::ssn),
