@@ -10,6 +10,7 @@
 //! Deliberately absent: sockets, clocks, files, environment, policy. What a finding means for the
 //! exchange is decided elsewhere.
 
+mod anchors;
 mod base64;
 mod catalog;
 pub mod checks;
@@ -29,11 +30,13 @@ mod layer;
 mod ledger;
 mod mask;
 mod places;
+mod rows;
 mod runs;
 mod scanner;
 mod search;
 mod session;
 mod simd;
+mod starts;
 mod streams;
 mod text;
 mod units;

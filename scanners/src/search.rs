@@ -6,14 +6,15 @@
 
 use aho_corasick::automaton::StateID;
 
+use crate::anchors::Lookup;
 use crate::confirm::{Candidate, Step, Swallow};
-use crate::index::Lookup;
 use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::places::local_part_start;
 use crate::scanner::Scanner;
+use crate::starts::Place;
 use crate::text::Text;
-use crate::{Fingerprint, Shape, Signature};
+use crate::{Fingerprint, Shape};
 
 /// A match, in the positions of the text searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,15 +178,16 @@ impl Search {
     /// Looks for new candidates in the rest of the text.
     fn look(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         self.undecided = false;
-        for place in scanner.index.starts(text.bytes, text.index(self.next)) {
-            self.next = text.base + place as u64;
-            let byte = text.bytes.get(place).copied();
+        let from = text.index(self.next);
+        for place in scanner.index.places(text.bytes, from) {
+            self.next = text.base + place.index as u64;
+            let byte = text.bytes.get(place.index).copied();
             if byte == Some(b':') && !self.look_scheme(scanner, text, found) {
                 // What a scheme announces starts behind it, but an anchor may open with the colon.
-                self.undecided = scanner.index.odd_first.contains(b':');
+                self.undecided = scanner.index.anchors.odd_first.contains(b':');
                 return;
             }
-            if !self.look_start(scanner, text, found) {
+            if !self.look_start(scanner, text, place, found) {
                 self.undecided = true;
                 return;
             }
@@ -217,7 +219,7 @@ impl Search {
         local_part_start(text, at).max(self.earliest.min(at))
     }
 
-    fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
+    fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) -> bool {
         let start = self.local_part_start(text, self.next);
         if start < self.next {
             for signature in &scanner.index.email {
@@ -245,37 +247,52 @@ impl Search {
     }
 
     /// False if an anchor could stand here and more bytes will tell.
-    fn look_start(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) -> bool {
+    fn look_start(
+        &mut self,
+        scanner: &Scanner,
+        text: &Text<'_>,
+        place: Place,
+        found: &mut Harvest,
+    ) -> bool {
         let there = text.from(self.next);
         let first = there.first().copied().unwrap_or_default();
         let starts = starts_here(text, self.next, first);
-        if !starts && !scanner.index.odd_first.contains(first) {
+        if !starts && !scanner.index.anchors.odd_first.contains(first) {
             return true;
         }
-        let Lookup::Entries(entries) = scanner.index.anchors(there, text.ended) else {
+        let Lookup::Entries(entries) = scanner.index.anchors.lookup(there, text.ended) else {
             return false;
         };
-        for entry in entries {
-            let candidate = Candidate::new(self.next, entry.signature, entry.anchor);
-            self.try_start(scanner, text, candidate, found);
+        for entry in entries.iter().filter(|entry| entry.may_stand(there)) {
+            if may_start(scanner, text, entry.signature, self.next) {
+                let candidate = Candidate::new(self.next, entry.signature, entry.anchor);
+                self.try_candidate(scanner, text, candidate, found);
+            }
         }
-        if starts {
-            for row in scanner.index.rows(there) {
-                let candidate = Candidate::without_anchor(self.next, row);
-                self.try_start(scanner, text, candidate, found);
-            }
-            // Reading for words costs most, so the boundary is asked before.
-            let at = self.next;
-            let may = |row: &u32| may_start_row(scanner, text, *row, at);
-            let mut rows = scanner.index.rows_after_words(there).filter(may).peekable();
-            if rows.peek().is_some() && self.is_after_word(scanner, text) {
-                for row in rows {
-                    let candidate = Candidate::without_anchor(at, row);
-                    self.try_candidate(scanner, text, candidate, found);
-                }
-            }
+        if starts && place.row {
+            self.look_rows(scanner, text, found);
         }
         true
+    }
+
+    /// Looks for signatures without an anchor.
+    fn look_rows(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
+        let at = self.next;
+        let before = text.before(at).filter(|_| !after_escape(text, at));
+        let mut after_word = None;
+        for row in scanner
+            .index
+            .rows
+            .survivors(before, text.from(at), text.ended)
+        {
+            // Reading for words costs most, so it is done last, and once.
+            if !row.needs_word
+                || *after_word.get_or_insert_with(|| self.is_after_word(scanner, text))
+            {
+                let candidate = Candidate::without_anchor(at, row.signature);
+                self.try_candidate(scanner, text, candidate, found);
+            }
+        }
     }
 
     /// Whether any word of any context stands shortly before `next`. Which one, and whether it
@@ -296,18 +313,6 @@ impl Search {
         self.word_state = state;
         self.words_until = self.next;
         self.last_word.is_some_and(|start| start >= earliest)
-    }
-
-    fn try_start(
-        &mut self,
-        scanner: &Scanner,
-        text: &Text<'_>,
-        candidate: Candidate,
-        found: &mut Harvest,
-    ) {
-        if may_start_row(scanner, text, candidate.signature, candidate.start) {
-            self.try_candidate(scanner, text, candidate, found);
-        }
     }
 
     fn try_candidate(
@@ -347,15 +352,13 @@ fn starts_here(text: &Text<'_>, position: u64, first: u8) -> bool {
 }
 
 /// Whether the left boundary of the signature with this index holds.
-fn may_start_row(scanner: &Scanner, text: &Text<'_>, row: u32, position: u64) -> bool {
-    let signature = scanner.signatures().get(row as usize);
-    signature.is_some_and(|signature| may_start(signature, text, position))
-}
-
-/// Whether the left boundary of a signature holds.
-fn may_start(signature: &Signature, text: &Text<'_>, position: u64) -> bool {
-    let (Shape::Token { left, .. } | Shape::Pattern { left, .. }) = &signature.shape else {
-        return true;
+fn may_start(scanner: &Scanner, text: &Text<'_>, signature: u32, position: u64) -> bool {
+    let shape = scanner
+        .signatures()
+        .get(signature as usize)
+        .map(|signature| &signature.shape);
+    let Some(Shape::Token { left, .. } | Shape::Pattern { left, .. }) = shape else {
+        return shape.is_some();
     };
     text.before(position)
         .is_none_or(|byte| !left.contains(byte))

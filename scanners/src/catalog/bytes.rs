@@ -110,6 +110,13 @@ impl ByteSet {
         a & e == 0 && b & f == 0 && c & g == 0 && d & h == 0
     }
 
+    /// Whether every byte of this set is in the other.
+    #[must_use]
+    pub const fn is_subset(&self, other: &ByteSet) -> bool {
+        let (ByteSet([a, b, c, d]), ByteSet([e, f, g, h])) = (*self, *other);
+        a & !e == 0 && b & !f == 0 && c & !g == 0 && d & !h == 0
+    }
+
     /// The bytes of the set in ascending order.
     pub fn iter(self) -> impl Iterator<Item = u8> {
         (0..=u8::MAX).filter(move |byte| self.contains(*byte))

@@ -1,0 +1,194 @@
+//! The first pass: the places of a text at which something could start.
+//!
+//! Sixty-four bytes at a time: words after a boundary, `@`, `://` and bytes that open an anchor.
+//! Of those, the places whose first bytes some anchor has, and those at which a row without an
+//! anchor could start by the kind of bytes that follow. All others cost nothing further.
+
+use crate::ByteSet;
+use crate::anchors::{Anchors, KEY};
+use crate::rows::{ASSIGNING, CAPITAL, WIDE};
+use crate::simd::{AsciiSet, BLOCK, masks};
+
+/// The sets of the first pass.
+#[derive(Debug)]
+pub(crate) struct FirstPass {
+    /// Letters and digits; backslash; other bytes at which something starts; the sets of the gates.
+    sets: [AsciiSet; 6],
+    /// Whether rows are to be looked for at every start.
+    everywhere: bool,
+}
+
+impl FirstPass {
+    pub(crate) fn new(anchors: &Anchors, everywhere: bool) -> FirstPass {
+        let special = anchors.odd_first.with(b"@:");
+        let backslash = ByteSet::EMPTY.with(b"\\");
+        let sets = [ByteSet::ALNUM, backslash, special, CAPITAL, WIDE, ASSIGNING];
+        FirstPass {
+            sets: sets.map(AsciiSet::new),
+            everywhere,
+        }
+    }
+
+    /// The places in `bytes` from an index on.
+    pub(crate) fn places<'a>(
+        &'a self,
+        anchors: &'a Anchors,
+        bytes: &'a [u8],
+        from: usize,
+    ) -> Places<'a> {
+        let before = from.checked_sub(1).and_then(|before| bytes.get(before));
+        let mut places = Places {
+            pass: self,
+            anchors,
+            bytes,
+            base: from,
+            next: from,
+            mask: 0,
+            rows: 0,
+            ahead: Masks::default(),
+            joined: before.is_some_and(u8::is_ascii_alphanumeric),
+            escaped: 0b11,
+            assigned: before.is_none_or(|byte| ASSIGNING.contains(*byte)),
+        };
+        places.ahead = places.read(from);
+        places
+    }
+}
+
+/// Which bytes of a block are of which set.
+#[derive(Clone, Copy, Default)]
+struct Masks {
+    alnum: u64,
+    backslash: u64,
+    special: u64,
+    capital: u64,
+    wide: u64,
+    assigning: u64,
+}
+
+/// A place at which something could start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its index.
+    pub(crate) index: usize,
+    /// Whether a row without an anchor could.
+    pub(crate) row: bool,
+}
+
+/// The places of a text, in order. At some of them nothing starts; nothing starts anywhere else.
+pub(crate) struct Places<'a> {
+    pass: &'a FirstPass,
+    anchors: &'a Anchors,
+    bytes: &'a [u8],
+    /// The index of the first bit of `mask`.
+    base: usize,
+    /// The index of the block in `ahead`.
+    next: usize,
+    mask: u64,
+    rows: u64,
+    ahead: Masks,
+    /// Whether the byte before `next` is a letter or digit.
+    joined: bool,
+    /// Which of the first places at `next` follow the letter of an escape.
+    escaped: u64,
+    /// Whether a value may be assigned at `next`.
+    assigned: bool,
+}
+
+impl Iterator for Places<'_> {
+    type Item = Place;
+
+    fn next(&mut self) -> Option<Place> {
+        while self.mask == 0 {
+            if self.next >= self.bytes.len() {
+                return None;
+            }
+            self.read_block();
+        }
+        let bit = self.mask.trailing_zeros();
+        self.mask &= self.mask - 1;
+        Some(Place {
+            index: self.base + bit as usize,
+            row: self.rows >> bit & 1 == 1,
+        })
+    }
+}
+
+impl Places<'_> {
+    /// The masks of the block at an index. What is not there yet may be of the sets of the gates.
+    fn read(&self, index: usize) -> Masks {
+        let rest = self.bytes.get(index..).unwrap_or_default();
+        let [alnum, backslash, special, capital, wide, assigning] = masks(rest, &self.pass.sets);
+        let open = u32::try_from(rest.len())
+            .ok()
+            .and_then(|length| u64::MAX.checked_shl(length))
+            .unwrap_or(0);
+        Masks {
+            alnum,
+            backslash,
+            special,
+            capital: capital | open,
+            wide: wide | open,
+            assigning,
+        }
+    }
+
+    fn read_block(&mut self) {
+        let here = self.ahead;
+        self.base = self.next;
+        self.next += BLOCK;
+        self.ahead = self.read(self.next);
+        let escaped = here.backslash << 2 | self.escaped;
+        let boundary = !(here.alnum << 1 | u64::from(self.joined)) | escaped;
+        let starts = here.alnum & boundary;
+        let assigned = here.assigning << 1 | u64::from(self.assigned) | escaped;
+        self.rows = starts & self.gates(&here, assigned);
+        self.mask = self.rows | self.anchored(starts | here.special);
+        self.joined = here.alnum >> 63 == 1;
+        self.escaped = here.backslash >> 62;
+        self.assigned = here.assigning >> 63 == 1;
+    }
+
+    /// Where some gate is open.
+    fn gates(&self, here: &Masks, assigned: u64) -> u64 {
+        if self.pass.everywhere {
+            return u64::MAX;
+        }
+        let wide = u128::from(here.wide) | u128::from(self.ahead.wide) << 64;
+        let eight = run_of(wide, 8);
+        let sixteen = eight & eight >> 8;
+        let capital = u128::from(here.capital) | u128::from(self.ahead.capital) << 64;
+        low(sixteen | run_of(capital, 4)) | low(eight) & assigned
+    }
+
+    /// Those of the places at which the first bytes are those of an anchor, or too few.
+    fn anchored(&self, mut places: u64) -> u64 {
+        let mut kept = 0;
+        while places != 0 {
+            let bit = places.trailing_zeros();
+            places &= places - 1;
+            let there = self.bytes.get(self.base + bit as usize..);
+            let keep = match there.and_then(<[u8]>::first_chunk::<KEY>) {
+                Some([b'@', ..]) | None => true,
+                Some(key) => self.anchors.may_start(*key),
+            };
+            kept |= u64::from(keep) << bit;
+        }
+        kept
+    }
+}
+
+/// Where `count` bits in a row are set; `count` is a power of two.
+fn run_of(mask: u128, count: u32) -> u128 {
+    let mut run = mask;
+    let mut length = 1;
+    while length < count {
+        run &= run >> length;
+        length *= 2;
+    }
+    run
+}
+
+fn low(mask: u128) -> u64 {
+    u64::try_from(mask & u128::from(u64::MAX)).unwrap_or_default()
+}
