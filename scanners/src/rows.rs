@@ -167,7 +167,6 @@ impl Rows {
             Shape::Token { left, .. } | Shape::Pattern { left, .. } => *left,
             _ => ByteSet::EMPTY,
         };
-        if leading.gate(&left) == Gate::Every {}
         self.everywhere |= leading.gate(&left) == Gate::Every;
         if self.banks.last().is_none_or(|bank| bank.rows.len() == 64) {
             self.banks.push(Bank::new());
