@@ -219,7 +219,7 @@ impl Search {
         local_part_start(text, at).max(self.earliest.min(at))
     }
 
-    fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) -> bool {
+    fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         let start = self.local_part_start(text, self.next);
         if start < self.next {
             for signature in &scanner.index.email {
