@@ -1,5 +1,6 @@
 //! A record before it has its place in the chain: what happened, in the words of the contract.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -138,6 +139,8 @@ pub struct Judged<'a> {
     pub policy: &'a Policy,
     /// Whether the content was open to inspection.
     pub inspected: bool,
+    /// How many of the findings an earlier record is about.
+    pub told: usize,
 }
 
 /// A record before it has its place in the chain.
@@ -198,7 +201,7 @@ impl Draft {
             enforced: judged.verdict.enforced,
             code: judged.verdict.code,
             because: judged.verdict.because.clone(),
-            findings: findings(facts, judged.verdict),
+            findings: findings(facts, judged.verdict, judged.told),
             policy_generation: judged.policy.generation(),
             policy_digest: judged.policy.digest().to_owned(),
             outcome: None,
@@ -249,13 +252,18 @@ fn spans<'a>(findings: &'a [Finding], place: &Place) -> Vec<(std::ops::Range<u64
         .collect()
 }
 
-fn findings(facts: &Facts<'_>, verdict: &Verdict) -> Vec<FindingEntry> {
-    facts
-        .findings
-        .iter()
-        .zip(&verdict.findings)
-        .take(FINDINGS_LIMIT)
-        .map(|(finding, disposition)| FindingEntry {
+/// The findings in their order; where there are too many, those that were treated the most strictly.
+fn findings(facts: &Facts<'_>, verdict: &Verdict, told: usize) -> Vec<FindingEntry> {
+    let judged = facts.findings.iter().zip(&verdict.findings).skip(told);
+    let mut listed: Vec<_> = judged.enumerate().collect();
+    if listed.len() > FINDINGS_LIMIT {
+        listed.sort_by_key(|(_, (_, disposition))| Reverse(disposition.action));
+        listed.truncate(FINDINGS_LIMIT);
+        listed.sort_by_key(|(place, _)| *place);
+    }
+    listed
+        .into_iter()
+        .map(|(_, (finding, disposition))| FindingEntry {
             signature: finding.signature.id.to_string(),
             class: finding.signature.class,
             part: sanitise::text(&finding.part.to_string(), sanitise::PART_LIMIT),
@@ -267,5 +275,6 @@ fn findings(facts: &Facts<'_>, verdict: &Verdict) -> Vec<FindingEntry> {
 }
 
 /// The most findings one record lists; a body of a million card numbers must not make a record of
-/// a hundred megabytes. The verdict is over all of them.
+/// a hundred megabytes. The verdict is over all of them, and a hundred harmless ones do not push the
+/// one that was denied out of the record.
 const FINDINGS_LIMIT: usize = 100;

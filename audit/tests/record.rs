@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use egret_audit::{Draft, Event, Failure, Fault, Judged, Outcome, Record, tail};
 use egret_policies::{
-    ClientAddr, Facts, Finding, Flow, FlowId, Host, Part, Place, Policy, RequestHead, Side,
+    Class, ClientAddr, Facts, Finding, Flow, FlowId, Host, Part, Place, Policy, RequestHead, Side,
     Version, Via,
 };
 use support::{append, draft, time, writer};
@@ -144,6 +144,7 @@ fn no_value_that_was_found_is_written() {
         verdict: &verdict,
         policy: &policy,
         inspected: true,
+        told: 0,
     });
     let shown = format!("{head:?} {verdict:?} {draft:?}").to_lowercase();
     assert!(!shown.contains(canary), "{shown}");
@@ -159,6 +160,70 @@ fn no_value_that_was_found_is_written() {
         line.contains(&format!("\"path\":\"/a/[{id}]/b?*&k=*&x=*\"")),
         "{line}"
     );
+}
+
+/// Who knows of the bound could fill it with what is allowed.
+#[test]
+fn a_hundred_harmless_findings_do_not_hide_the_one_that_was_denied() {
+    let catalog = egret_scanners_catalog();
+    let policy = Policy::parse("version: 1\ndefault: allow\n", "p", 7, &catalog).unwrap();
+    let one = |class, start| {
+        let signature = catalog.iter().find(|signature| signature.class == class);
+        let signature = Arc::clone(signature.unwrap());
+        Finding {
+            severity: signature.severity,
+            signature,
+            part: Part::body(Side::Request),
+            span: start..start + 1,
+            path: None,
+            fingerprint: fingerprint(),
+        }
+    };
+    let mut findings: Vec<Finding> = (0..300).map(|at| one(Class::Generic, at)).collect();
+    findings.push(one(Class::Secret, 300));
+    let flow = Flow {
+        id: FlowId(0, 1),
+        client: ClientAddr("[::1]:5".parse().unwrap()),
+        original: None,
+        via: Via::Proxy,
+    };
+    let facts = Facts {
+        flow: &flow,
+        host: None,
+        address: Some("8.8.8.8".parse().unwrap()),
+        port: 443,
+        tls: true,
+        request: None,
+        findings: &findings,
+        trouble: None,
+    };
+    let verdict = policy.judge(&facts);
+    let drafted = |told| {
+        Draft::judged(&Judged {
+            time: time(),
+            event: Event::Decision,
+            exchange: None,
+            facts: &facts,
+            verdict: &verdict,
+            policy: &policy,
+            inspected: true,
+            told,
+        })
+    };
+    let listed = drafted(0).findings;
+    assert_eq!(listed.len(), 100);
+    assert_eq!(listed.last().unwrap().class, Class::Secret);
+    assert!(
+        listed[..99]
+            .iter()
+            .all(|entry| entry.class == Class::Generic)
+    );
+    assert_eq!(
+        drafted(299).findings.len(),
+        2,
+        "what an earlier record is about is not listed again"
+    );
+    assert!(drafted(301).findings.is_empty());
 }
 
 fn egret_scanners_catalog() -> Vec<Arc<egret_policies::Signature>> {

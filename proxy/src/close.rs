@@ -31,10 +31,7 @@ impl Drop for OpenExchange {
                     failure: books.outcome.failure.or(failure),
                     ..books.outcome
                 };
-                let mut draft = books.draft.clone();
-                let listed = books.recorded.min(draft.findings.len());
-                draft.findings.drain(..listed);
-                ledger.note(draft.ended(outcome));
+                ledger.note(books.draft.clone().ended(outcome));
             }
         }
     }

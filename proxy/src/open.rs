@@ -42,7 +42,7 @@ pub(super) struct Books {
     pub(super) stage: Stage,
     pub(super) draft: Draft,
     pub(super) outcome: Outcome,
-    /// Findings that the decision on record lists already.
+    /// Findings that the decision on record is about.
     pub(super) recorded: usize,
 }
 
@@ -121,7 +121,7 @@ impl OpenFlow {
     /// If the connection ends now, this is its record.
     pub(crate) fn expect(&self, known: &Known, failure: Option<Failure>) {
         let verdict = self.judge(known);
-        let draft = self.draft(Event::Flow, None, known, &verdict);
+        let draft = self.draft((Event::Flow, None), known, &verdict, 0);
         let outcome = Outcome {
             failure,
             ..Outcome::default()
@@ -140,10 +140,10 @@ impl OpenFlow {
 
     pub(super) fn draft(
         &self,
-        event: Event,
-        exchange: Option<ExchangeId>,
+        (event, exchange): (Event, Option<ExchangeId>),
         known: &Known,
         verdict: &Verdict,
+        told: usize,
     ) -> Draft {
         Draft::judged(&Judged {
             time: SystemTime::now(),
@@ -153,6 +153,7 @@ impl OpenFlow {
             verdict,
             policy: &self.snapshot.policy,
             inspected: verdict.action != egret_policies::VerdictAction::Tunnel,
+            told,
         })
     }
 }
@@ -214,14 +215,19 @@ impl OpenExchange {
     pub(crate) async fn decide(&self, verdict: &Verdict) -> Result<(), Unrecorded> {
         let draft = {
             let mut books = lock(&self.books);
-            books.draft = self.draft(&books.known, verdict);
-            books.recorded = books.draft.findings.len();
+            let draft = self.draft(&books.known, verdict, 0);
+            books.recorded = books.known.findings.len();
+            // What is written next is what comes after.
+            books.draft = Draft {
+                findings: Vec::new(),
+                ..draft.clone()
+            };
             // Before the record is handed over: who is cancelled while waiting must not decide again.
             books.stage = match verdict.refuses() {
                 true => Stage::Refused,
                 false => Stage::Forwarded,
             };
-            books.draft.clone()
+            draft
         };
         let recorded = self.flow.shared.ledger.record(draft).await;
         match recorded {
@@ -248,14 +254,14 @@ impl OpenExchange {
         let verdict = self.flow.judge(&books.known);
         books.draft = match books.stage {
             Stage::Undecided => broken_off(&self.flow, self.id, &books.known),
-            Stage::Refused | Stage::Forwarded => self.draft(&books.known, &verdict),
+            Stage::Refused | Stage::Forwarded => self.draft(&books.known, &verdict, books.recorded),
         };
         verdict
     }
 
-    fn draft(&self, known: &Known, verdict: &Verdict) -> Draft {
-        self.flow
-            .draft(Event::Decision, Some(self.id), known, verdict)
+    fn draft(&self, known: &Known, verdict: &Verdict, told: usize) -> Draft {
+        let what = (Event::Decision, Some(self.id));
+        self.flow.draft(what, known, verdict, told)
     }
 }
 
@@ -263,7 +269,8 @@ impl OpenExchange {
 fn broken_off(flow: &OpenFlow, id: ExchangeId, known: &Known) -> Draft {
     let mut broken = known.clone();
     broken.fail(Trouble::BadRequest);
-    flow.draft(Event::Decision, Some(id), &broken, &flow.judge(&broken))
+    let what = (Event::Decision, Some(id));
+    flow.draft(what, &broken, &flow.judge(&broken), 0)
 }
 
 /// A poisoned lock only means that some holder panicked; the books must still be closed.

@@ -252,6 +252,7 @@ fn draft(flow: &Flow, known: &Known, verdict: &Verdict, snapshot: &Snapshot) -> 
         verdict,
         policy: &snapshot.policy,
         inspected: true,
+        told: 0,
     })
 }
 
