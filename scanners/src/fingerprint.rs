@@ -7,25 +7,32 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 /// The key of the fingerprints; overwritten when dropped, never shown.
 #[derive(Clone)]
-pub struct FingerprintKey([u8; 32]);
+pub struct FingerprintKey {
+    /// What every fingerprint starts from: the key has been taken in.
+    started: Hmac<Sha256>,
+}
 
 impl FingerprintKey {
     /// A key from 32 bytes of randomness drawn by the caller.
     pub fn new(bytes: [u8; 32]) -> FingerprintKey {
-        FingerprintKey(bytes)
+        let bytes = Zeroizing::new(bytes);
+        // RFC 2104 pads a short key with zeros to the block size, here 64 bytes.
+        let mut block = Zeroizing::new([0; 64]);
+        for (to, from) in block.iter_mut().zip(bytes.iter()) {
+            *to = *from;
+        }
+        FingerprintKey {
+            started: <Hmac<Sha256> as KeyInit>::new((&*block).into()),
+        }
     }
 
     /// Starts a fingerprint; feed the value, then finish it.
     pub(crate) fn start(&self) -> Fingerprinter {
-        // RFC 2104 pads a short key with zeros to the block size, here 64 bytes.
-        let mut block = [0; 64];
-        for (to, from) in block.iter_mut().zip(self.0) {
-            *to = from;
-        }
-        Fingerprinter(<Hmac<Sha256> as KeyInit>::new(&block.into()))
+        Fingerprinter(self.started.clone())
     }
 
     /// The fingerprint of a value.
@@ -33,13 +40,6 @@ impl FingerprintKey {
         let mut fingerprinter = self.start();
         fingerprinter.update(value);
         fingerprinter.finish()
-    }
-}
-
-impl Drop for FingerprintKey {
-    fn drop(&mut self) {
-        self.0 = [0; 32];
-        std::hint::black_box(&self.0);
     }
 }
 
