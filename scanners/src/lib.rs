@@ -29,6 +29,7 @@ mod known;
 mod layer;
 mod ledger;
 mod mask;
+mod number;
 mod places;
 mod rows;
 mod runs;

@@ -4,11 +4,15 @@ use super::short::Short;
 
 /// The digits of a value written with separators, as numbers; `None` if a letter is among them.
 pub(super) fn digits(value: &[u8]) -> Option<Short<u32>> {
-    value
-        .iter()
-        .filter(|byte| byte.is_ascii_alphanumeric())
-        .map(|byte| char::from(*byte).to_digit(10))
-        .collect()
+    let mut digits = Short::default();
+    for byte in value {
+        if byte.is_ascii_digit() {
+            digits.push(u32::from(*byte - b'0'));
+        } else if byte.is_ascii_alphabetic() {
+            return None;
+        }
+    }
+    Some(digits)
 }
 
 /// The value without separators, letters in upper case.
@@ -28,11 +32,28 @@ pub(super) fn groups(value: &[u8]) -> Short<usize> {
         .collect()
 }
 
+/// Nothing is written in more groups than this.
+const GROUPS_MAX: usize = 8;
+
 /// Whether the value is written in one piece or in groups of one of these lengths, with one and
 /// the same separator throughout.
 pub(super) fn grouped_as(value: &[u8], allowed: &[&[usize]]) -> bool {
-    let groups = groups(value);
-    groups.len() == 1 || (same_separator(value) && allowed.contains(&groups.as_slice()))
+    let Some(first) = value.iter().position(|byte| !byte.is_ascii_alphanumeric()) else {
+        return true;
+    };
+    let separator = value.get(first);
+    let mut lengths = [0; GROUPS_MAX];
+    let mut group = 0;
+    for byte in value {
+        match lengths.get_mut(group) {
+            None => return false,
+            Some(length) if byte.is_ascii_alphanumeric() => *length += 1,
+            Some(_) if Some(byte) != separator => return false,
+            Some(_) => group += 1,
+        }
+    }
+    let lengths = lengths.get(..=group);
+    lengths.is_some_and(|lengths| allowed.contains(&lengths))
 }
 
 /// Whether all separators in the value are the same byte.

@@ -13,27 +13,34 @@ pub(super) struct Short<T> {
     long: Vec<T>,
 }
 
-impl<T: Copy + Default> FromIterator<T> for Short<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(entries: I) -> Short<T> {
-        let mut list = Short {
+impl<T: Copy + Default> Default for Short<T> {
+    fn default() -> Short<T> {
+        Short {
             room: [T::default(); ROOM],
             length: 0,
             long: Vec::new(),
-        };
-        for entry in entries {
-            match list.room.get_mut(list.length) {
-                Some(place) => {
-                    *place = entry;
-                    list.length += 1;
-                }
-                None => {
-                    if list.long.is_empty() {
-                        list.long.extend_from_slice(&list.room);
-                    }
-                    list.long.push(entry);
-                }
-            }
         }
+    }
+}
+
+impl<T: Copy + Default> Short<T> {
+    pub(super) fn push(&mut self, entry: T) {
+        if let Some(place) = self.room.get_mut(self.length) {
+            *place = entry;
+            self.length += 1;
+        } else {
+            if self.long.is_empty() {
+                self.long.extend_from_slice(&self.room);
+            }
+            self.long.push(entry);
+        }
+    }
+}
+
+impl<T: Copy + Default> FromIterator<T> for Short<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(entries: I) -> Short<T> {
+        let mut list = Short::default();
+        entries.into_iter().for_each(|entry| list.push(entry));
         list
     }
 }
