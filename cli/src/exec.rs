@@ -63,6 +63,11 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> anyhow::Result<Ex
 }
 
 fn caged(options: &Options, arguments: &Arguments) -> anyhow::Result<Ending> {
+    anyhow::ensure!(
+        std::env::var_os(INSIDE).is_none(),
+        "this is a cage already: what runs here has no way out but Egret, by the policy of the cage; run the command \
+         without `egret exec`"
+    );
     harden::this_process()?;
     logging::start_with(options, "warn");
     let settings = settings(options, arguments)?;
@@ -217,7 +222,7 @@ fn variables(trust: &TrustFiles) -> Vec<(OsString, OsString)> {
                 (variable.name.into(), value)
             })
             .collect();
-    variables.push(("EGRET_CAGE".into(), "1".into()));
+    variables.push((INSIDE.into(), "1".into()));
     variables
 }
 
@@ -246,6 +251,9 @@ fn summarise(counts: Counts, settings: &Settings) {
         counts.requests, counts.redacted
     ));
 }
+
+/// Set for the command: programs may want to know, and a cage in a cage has no records of its own to write.
+const INSIDE: &str = "EGRET_CAGE";
 
 #[cfg(test)]
 mod tests {

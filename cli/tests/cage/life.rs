@@ -218,6 +218,61 @@ fn a_missing_policy_is_said_before_anything_runs() {
     assert!(!user.project().join("ran").exists());
 }
 
+#[test]
+fn a_cage_in_a_cage_is_one_clear_sentence() {
+    let user = User::new();
+    let program = user.program();
+    let script = format!("{} exec -- touch ran", program.display());
+    let output = user.caged(&script);
+    assert_eq!(output.status.code(), Some(125), "{}", shown(&output));
+    assert!(
+        text(&output.stderr).contains("this is a cage already"),
+        "{}",
+        shown(&output)
+    );
+    assert!(!user.project().join("ran").exists());
+}
+
+/// Each with its own network, records and end; the ports inside are the same in all.
+#[test]
+fn many_cages_at_once_have_each_their_own() {
+    const CAGES: usize = 6;
+    let user = User::new();
+    let script = "import socket, sys, urllib.request, urllib.error\n\
+        socket.create_server(('127.0.0.1', 8080))\n\
+        print('up', flush=True); sys.stdin.readline()\n\
+        try: urllib.request.urlopen(f'http://{sys.argv[1]}.example.com/')\n\
+        except urllib.error.HTTPError as error: print(error.code)";
+    let start = |number| {
+        let mut exec = user.exec(&["-q"]);
+        exec.args(["python3", "-c", script, &format!("host{number}")]);
+        exec.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = exec.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        (child, lines)
+    };
+    let mut cages: Vec<_> = (0..CAGES).map(start).collect();
+    for (_, lines) in &mut cages {
+        assert_eq!(lines.next().unwrap().unwrap(), "up");
+    }
+    for (mut child, mut lines) in cages {
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "403");
+        assert!(child.wait().unwrap().success());
+    }
+    let logs = std::fs::read_dir(user.state().join("audit.d")).unwrap();
+    let mut hosts: Vec<_> = logs
+        .map(|log| std::fs::read_to_string(log.unwrap().path()).unwrap())
+        .map(|log| {
+            let named = (0..CAGES).filter(|number| log.contains(&format!("host{number}.")));
+            named.collect::<Vec<_>>()
+        })
+        .collect();
+    hosts.sort();
+    let alone: Vec<_> = (0..CAGES).map(|number| vec![number]).collect();
+    assert_eq!(hosts, alone, "one log a cage, with its own requests alone");
+}
+
 fn first_argument(pid: u32) -> String {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     text(line.split(|byte| *byte == 0).next().unwrap_or_default())
