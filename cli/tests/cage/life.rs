@@ -175,7 +175,12 @@ fn killing_either_side_leaves_nothing_behind() {
             .status()
             .unwrap();
         assert!(killed.success());
-        let status = child.wait().unwrap();
+        let mut ended = None;
+        until(&format!("egret ends after the {victim} was killed"), || {
+            ended = child.try_wait().unwrap();
+            ended.is_some()
+        });
+        let status = ended.unwrap();
         assert_eq!(status.signal(), Some(9), "{victim}: {status}");
         until(
             &format!("nothing is left after the {victim} was killed"),
