@@ -259,8 +259,8 @@ pub(super) fn iban(value: &[u8]) -> bool {
     })
 }
 
-/// An IBAN made of the bytes: the country if it is one, its account number, and check digits that
-/// make [`iban`] hold.
+/// An IBAN made of the bytes, in their case: the country if it is one, its account number, and
+/// check digits that make [`iban`] hold.
 pub(super) fn sign_iban(value: &mut Vec<u8>) {
     let text = compact(value);
     let country = text.get(..2).unwrap_or_default();
@@ -277,7 +277,11 @@ pub(super) fn sign_iban(value: &mut Vec<u8>) {
     };
     let account: Vec<u8> = classes.zip(drawn).map(fit).collect();
     let rest = mod_97(account.iter().chain(country).chain(b"00").copied()).unwrap_or(0);
+    let lower = value.first().is_some_and(u8::is_ascii_lowercase);
     *value = [country, format!("{:02}", 98 - rest).as_bytes(), &account].concat();
+    if lower {
+        value.make_ascii_lowercase();
+    }
 }
 
 /// US bank routing number: weights 3-7-1, and a first pair that a Federal Reserve district has.
