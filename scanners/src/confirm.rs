@@ -606,7 +606,14 @@ impl Swallow {
         self.fingerprint
             .update(there.get(..length).unwrap_or_default());
         self.at += length as u64;
-        length < there.len() || text.ended || self.is_closed()
+        let rest = there.get(length..).unwrap_or_default();
+        let escape = rest.len() <= ESCAPE_MAX && rest.iter().all(|byte| *byte == b'\\');
+        let open = rest.is_empty() || escape && self.is_pem();
+        !open || text.ended || self.is_closed()
+    }
+
+    fn is_pem(&self) -> bool {
+        matches!(self.kind, SwallowKind::Pem { .. })
     }
 
     fn is_closed(&self) -> bool {
@@ -618,19 +625,32 @@ impl Swallow {
     }
 }
 
-/// How many bytes belong to a PEM body and its end line.
+/// The most backslashes of one escape, as deep as encodings are undone.
+const ESCAPE_MAX: usize = 8;
+
+/// How many bytes belong to a PEM body and its end line. Backslashes belong to it where they
+/// stand for a line end, once or several times escaped: masking half of `\"` would end the string
+/// it is in.
 fn pem_length(bytes: &[u8], dashes: &mut u8, rules: &mut u8) -> usize {
-    for (index, byte) in bytes.iter().enumerate() {
+    let mut length = 0;
+    while let Some(byte) = bytes.get(length) {
+        let rest = bytes.get(length..).unwrap_or_default();
+        let escapes = rest.iter().take_while(|byte| **byte == b'\\').count();
+        let stands_for_break = matches!(rest.get(escapes), Some(b'n' | b'r' | b't' | b'/'));
+        if escapes > 0 && (escapes > ESCAPE_MAX || !stands_for_break) {
+            return length;
+        }
         if *rules == 2 || !PEM_BODY.contains(*byte) {
-            return index;
+            return length;
         }
         *dashes = if *byte == b'-' { *dashes + 1 } else { 0 };
         if *dashes == 5 {
             *dashes = 0;
             *rules += 1;
         }
+        length += if escapes > 0 { escapes + 1 } else { 1 };
     }
-    bytes.len()
+    length
 }
 
 /// Base64, line ends raw and escaped, and what RFC 1421 headers are made of.

@@ -369,7 +369,11 @@ impl Layer {
     pub(crate) fn look_from(&mut self, floors: &Floors) {
         self.search = Search::starting_at(floors.text);
         for watch in &mut self.units {
-            *watch = Watch::starting_at(floors.text);
+            *watch = Watch {
+                // What stands before may be decoded, as context.
+                earliest: self.base,
+                ..Watch::starting_at(floors.text)
+            };
         }
         for (watch, floor) in self.runs.iter_mut().zip(floors.runs) {
             *watch = Watch::starting_at(floor);
@@ -429,9 +433,9 @@ impl Layer {
         self.window.extend_from_slice(bytes);
     }
 
-    /// Goes on with a match that is being swallowed in the encoded text, from the end on.
-    pub(crate) fn adopt(&mut self, mut swallow: Swallow) {
-        swallow.at = self.end();
+    /// Goes on with a match that is being swallowed in the encoded text, from this position on.
+    pub(crate) fn adopt(&mut self, mut swallow: Swallow, at: u64) {
+        swallow.at = at;
         self.search.adopt(swallow);
     }
 

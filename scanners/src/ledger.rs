@@ -22,6 +22,43 @@ pub(crate) struct Ledger {
     painted: Vec<Stretch>,
     /// For each signature lately reported, where its last match ended.
     reported: Vec<(u32, u64)>,
+    /// The rest of an encoded character that the last mask starts in, and where that is.
+    half: Half,
+    half_from: u64,
+}
+
+/// What a mask shows where it starts inside an encoded character, so that the character stays one.
+#[derive(Clone, Copy, Default)]
+struct Half(&'static [u8]);
+
+impl Half {
+    /// What belongs to a character that starts before the byte with this index.
+    fn of(before: &[u8], bytes: &[u8], index: usize) -> Half {
+        let byte = |back: usize| match index.checked_sub(back) {
+            Some(index) => bytes.get(index).copied(),
+            None => before.iter().rev().nth(back - index - 1).copied(),
+        };
+        let digits = |count: usize| {
+            let there = bytes.get(index..index + count);
+            there.is_some_and(|there| there.iter().all(u8::is_ascii_hexdigit))
+        };
+        let (last, second) = (byte(1), byte(2));
+        if last == Some(b'%') && digits(2) {
+            Half(b"2A")
+        } else if second == Some(b'%') && digits(1) && last.is_some_and(|c| c.is_ascii_hexdigit()) {
+            Half(b"A")
+        } else if last == Some(b'\\') && bytes.get(index) == Some(&b'u') {
+            Half(b"u002A")
+        } else if last == Some(b'\\') {
+            Half(b"n")
+        } else {
+            Half(b"")
+        }
+    }
+
+    fn byte(self, offset: u64) -> Option<u8> {
+        self.0.get(usize::try_from(offset).ok()?).copied()
+    }
 }
 
 /// A match and the path at which it stands.
@@ -71,10 +108,11 @@ impl Ledger {
         self.painted.extend(pieces);
     }
 
-    /// Paints over `bytes`, which start at position `from` and are about to be put out.
+    /// Paints over `bytes`, which start at position `from` and are about to be put out; `before` are
+    /// the bytes right before them.
     pub(crate) fn paint(
         &mut self,
-        bytes: &mut [u8],
+        (before, bytes): (&[u8], &mut [u8]),
         from: u64,
         opens: &[Open],
         (mask, signatures): (&MaskSet, &[Arc<Signature>]),
@@ -95,10 +133,20 @@ impl Ledger {
                 .get(stretch.signature as usize)
                 .map_or("", |row| &row.id);
             let end = stretch.end.min(to);
-            for position in stretch.start.max(covered)..end {
+            let start = stretch.start.max(covered);
+            // A match may start in the middle of an encoded character, whose start stays.
+            if stretch.start == start && start < end {
+                let index = usize::try_from(start - from).unwrap_or(usize::MAX);
+                self.half = Half::of(before, bytes, index);
+                self.half_from = start;
+            }
+            for position in start..end {
                 let index = usize::try_from(position - from).ok();
                 if let Some(byte) = index.and_then(|index| bytes.get_mut(index)) {
-                    *byte = mask_byte(id, stretch.shown + position - stretch.start);
+                    let half = position.checked_sub(self.half_from);
+                    let half = half.and_then(|offset| self.half.byte(offset));
+                    let label = mask_byte(id, stretch.shown + position - stretch.start);
+                    *byte = half.unwrap_or(label);
                 }
             }
             covered = covered.max(end);

@@ -107,6 +107,9 @@ impl Search {
             .min()
             .unwrap_or(end);
         let known = self.known.hold(end);
+        // What follows a match without end may be half of an escape that belongs to it or does not.
+        let swallowed = self.swallows.iter().map(|swallow| swallow.at);
+        let undecided = swallowed.fold(undecided, u64::min);
         undecided.min(live).min(known).min(self.open_local).min(end)
     }
 

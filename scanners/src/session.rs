@@ -266,7 +266,11 @@ impl Session {
         if !self.ledger.is_empty() || !opens.is_empty() {
             let bytes = sink.cleared.get_mut(from..).unwrap_or_default();
             let how = (self.options.mask.as_ref(), self.scanner.signatures());
-            self.ledger.paint(bytes, self.released, &opens, how);
+            let before = self
+                .layer
+                .slice(self.released.saturating_sub(2), self.released);
+            self.ledger
+                .paint((before, bytes), self.released, &opens, how);
             opens.extend(self.streams.iter().flat_map(|streams| streams.open()));
             let due = self.ledger.due(hold, &opens);
             sink.findings

@@ -129,7 +129,8 @@ impl View {
                 .any(|(seen, start)| (*start, seen.signature) == (open.start, open.signature));
             if !known {
                 self.opens.push((open, open.start));
-                self.child.adopt(swallow.clone());
+                let at = self.inner_start(swallow.at);
+                self.child.adopt(swallow.clone(), at);
             }
         }
         Ok(())
@@ -353,7 +354,8 @@ impl View {
     }
 
     /// Matches in a text of the last level are none: they show that there is something deeper. Those
-    /// without end are told when they begin.
+    /// without end are told when they begin, by their first byte: how much more of them is at hand
+    /// depends on the cut.
     fn make_deep(&mut self, inner: &mut Harvest) {
         let found = inner.found.drain(..).map(|found| Open {
             start: found.start,
@@ -361,7 +363,11 @@ impl View {
             at: found.end,
         });
         let opens = self.child.opens();
-        for open in found.chain(opens.iter().copied()) {
+        let opens = opens.into_iter().map(|open| Open {
+            at: open.start + 1,
+            ..open
+        });
+        for open in found.chain(opens) {
             if !self.opens.iter().any(|(seen, _)| seen.is_same(&open)) {
                 inner.deep.push((open.start, open.at));
             }
@@ -409,9 +415,12 @@ impl View {
         if matches!(self.decoder, Decoder::Inflate(_)) {
             return self.fed;
         }
-        let index = usize::try_from(position.saturating_sub(self.child.base())).ok();
+        let Some(before) = position.checked_sub(self.child.base() + 1) else {
+            return self.outer_start(position);
+        };
+        let index = usize::try_from(before).ok();
         index
-            .and_then(|index| self.map.get(index.checked_sub(1)?))
+            .and_then(|index| self.map.get(index))
             .map_or(self.fed, |(start, length)| start + u64::from(*length))
     }
 
