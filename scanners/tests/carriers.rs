@@ -1,6 +1,5 @@
 //! Masks leave their carrier whole: what was JSON still parses, what was percent-encoded still
 //! decodes, markup stays balanced, and everything keeps its length.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 
