@@ -82,7 +82,8 @@ fn caged(options: &Options, arguments: &Arguments) -> anyhow::Result<Ending> {
     let ending = cage.run();
     let counts = running.counts();
     runtime.block_on(running.shutdown());
-    if !arguments.quiet {
+    // Where nothing ran there is one sentence to read: why.
+    if !arguments.quiet && ending.is_ok() {
         summarise(counts, &settings);
     }
     ending

@@ -240,6 +240,29 @@ fn a_kernel_that_refuses_one_family_keeps_neither() {
 }
 
 #[test]
+fn a_kernel_without_the_owner_match_is_named_and_left_as_it_was() {
+    let (_namespace, tools) = (Namespace::enter(), Tools::only(Backend::Nft));
+    tools.link("nft");
+    let (before, ruleset_before) = (tools.saved(), ruleset());
+    // What iptables 1.8.9 says where the kernel has no xt_owner.
+    tools.script(
+        "iptables-nft-restore",
+        "echo 'Warning: Extension owner revision 0 not supported, missing kernel module?' >&2\n\
+         echo 'iptables-restore v1.8.9 (nf_tables): line 12: RULE_APPEND failed (No such file or directory): rule in chain EGRET_NAT' >&2\n\
+         exit 4",
+    );
+    let refused = tools.runner().apply(&plan()).unwrap_err();
+    let said = refused.to_string();
+    assert!(
+        said.contains("xt_owner") && said.contains("owner"),
+        "{said}"
+    );
+    assert!(!said.trim().contains('\n'), "one sentence: {said}");
+    assert_eq!(rules_of(&tools.saved()), rules_of(&before));
+    assert_eq!(ruleset(), ruleset_before);
+}
+
+#[test]
 fn a_restore_that_fails_half_way_through_its_tables_is_undone() {
     let (_namespace, tools) = (Namespace::enter(), Tools::only(Backend::Nft));
     tools.run(

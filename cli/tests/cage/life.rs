@@ -28,7 +28,9 @@ fn a_command_that_is_not_there_is_one_clear_sentence() {
     let user = User::new();
     let output = user.exec(&[]).arg("no-such-command").output().unwrap();
     assert_eq!(output.status.code(), Some(127), "{}", shown(&output));
-    assert!(text(&output.stderr).contains("there is no command `no-such-command`"));
+    let said = text(&output.stderr);
+    assert!(said.contains("there is no command `no-such-command`"));
+    assert_eq!(said.lines().count(), 1, "{said}");
 
     std::fs::write(user.project().join("plain"), "x").unwrap();
     let output = user.exec(&[]).arg("./plain").output().unwrap();
