@@ -22,8 +22,8 @@ pub use draft::{
 pub use line::Reload;
 pub use log::{Durability, Log, OpenError};
 pub use tail::{
-    Record, RecordDestination, RecordFailure, RecordFinding, RecordGrant, RecordOutcome,
-    RecordReload, RecordRequest, tail,
+    Record, RecordDestination, RecordFailure, RecordFinding, RecordGap, RecordGrant, RecordOutcome,
+    RecordReload, RecordRepair, RecordRequest, RecordRotation, tail,
 };
 pub use verify::{Break, BreakKind, Report, verify, verify_after};
 pub use writer::{Ack, AuditError, Clock, Writer};

@@ -54,6 +54,12 @@ pub struct Record {
     pub reload: Option<RecordReload>,
     /// What was opened past the proxy.
     pub grant: Option<RecordGrant>,
+    /// That the log could not be written for a while.
+    pub gap: Option<RecordGap>,
+    /// That a torn last line was replaced.
+    pub repair: Option<RecordRepair>,
+    /// That this file continues another.
+    pub rotation: Option<RecordRotation>,
     /// The hash of the record before.
     pub prev: String,
     /// Its hash.
@@ -112,6 +118,37 @@ pub struct RecordOutcome {
     pub duration_ms: u64,
     /// What failed.
     pub failure: Option<RecordFailure>,
+}
+
+/// A while in which the log could not be written, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordGap {
+    /// When it was last known to work, RFC 3339.
+    pub since: String,
+    /// How many records were refused; none of their requests went on.
+    pub refused: u64,
+    /// How many of what had happened already follow this record.
+    pub kept: u64,
+    /// How many of these were too many to keep.
+    pub lost: u64,
+    /// What the system said.
+    pub reason: String,
+}
+
+/// A torn last line that was replaced, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordRepair {
+    /// How long it was.
+    pub discarded_bytes: u64,
+}
+
+/// The file that this one continues, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecordRotation {
+    /// The number of its last record.
+    pub previous_seq: u64,
+    /// The hash of its last record.
+    pub previous_hash: String,
 }
 
 /// What became of a policy that was to be loaded, as read back.
@@ -209,6 +246,18 @@ impl fmt::Display for Record {
             let (id, part) = (shown(&finding.signature), shown(&finding.part));
             write!(f, " [{id} in {part}: {}]", shown(&finding.action))?;
         }
+        self.of_the_log(f)?;
+        match &self.outcome {
+            Some(outcome) => write!(f, "{outcome}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Record {
+    /// What is told of the log itself.
+    fn of_the_log(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: &str| sanitise::text(text, SHOWN_LIMIT);
         if let Some(reload) = &self.reload {
             let result = shown(&reload.result);
             write!(f, " {result}, generation {} in force", reload.generation)?;
@@ -219,10 +268,31 @@ impl fmt::Display for Record {
         if let Some(grant) = &self.grant {
             write!(f, " opened {}", shown(&grant.sockets.join(", ")))?;
         }
-        match &self.outcome {
-            Some(outcome) => write!(f, "{outcome}"),
-            None => Ok(()),
+        if let Some(gap) = &self.gap {
+            let (since, reason) = (shown(&gap.since), shown(&gap.reason));
+            write!(
+                f,
+                " {} refused, {} kept, {} lost",
+                gap.refused, gap.kept, gap.lost
+            )?;
+            write!(f, " since {since}: {reason}")?;
         }
+        if let Some(repair) = &self.repair {
+            write!(
+                f,
+                " a torn line of {} bytes was replaced",
+                repair.discarded_bytes
+            )?;
+        }
+        if let Some(rotation) = &self.rotation {
+            let hash = shown(&rotation.previous_hash);
+            write!(
+                f,
+                " continues the file that ends with #{} {hash}",
+                rotation.previous_seq
+            )?;
+        }
+        Ok(())
     }
 }
 

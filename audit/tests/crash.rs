@@ -154,6 +154,8 @@ fn a_torn_end_is_cut_off_and_recorded() {
         let found = records(&path);
         let repair = found.last().unwrap();
         assert_eq!(repair.event, "repair");
+        let told = repair.to_string();
+        assert!(told.ends_with(" bytes was replaced"), "{told}");
         assert_eq!(check(&path), found.len() as u64);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("\"repair\":{\"discarded_bytes\":"), "{text}");
@@ -240,6 +242,8 @@ fn a_full_disk_refuses_every_record_and_resumes_by_itself() {
         .filter(|record| record.event == "gap")
         .collect();
     assert_eq!(gaps.len(), 1);
+    let told = gaps[0].to_string();
+    assert!(told.contains(" refused, 0 kept, 0 lost since 20"), "{told}");
     assert!(check(&path) >= resumed);
     let text = std::fs::read_to_string(&path).unwrap();
     let gap = text
@@ -279,6 +283,11 @@ fn a_log_that_was_removed_is_begun_anew() {
     append(&writer, draft()).unwrap();
     writer.close();
     assert_eq!(records(&path)[0].event, "rotation");
+    let told = records(&path)[0].to_string();
+    assert!(
+        told.contains(" continues the file that ends with #"),
+        "{told}"
+    );
     assert_eq!(check(&path), 2);
 }
 
