@@ -9,7 +9,6 @@ use crate::checks::Verdict;
 use crate::context::Words;
 use crate::fingerprint::Fingerprinter;
 use crate::index::Form;
-use crate::number;
 use crate::scanner::Scanner;
 use crate::text::{Peek, Text, run_length};
 use crate::{Anchor, ByteSet, Fingerprint, FingerprintKey, Pattern, Segment, Shape, Signature};
@@ -368,12 +367,6 @@ impl Candidate {
         (min, max, separators): (u32, u32, &ByteSet),
     ) -> Step {
         let there = text.from(self.at);
-        if self.taken == 0
-            && token.right.union(ByteSet::DIGIT) == *token.right
-            && !number::may_have(there, text.ended, min, max)
-        {
-            return Step::No;
-        }
         let mut taken = self.taken;
         // Up to where digits were taken, and up to where there was a look.
         let (mut read, mut place) = (0, 0);

@@ -32,14 +32,6 @@ pub(crate) fn lengths(there: &[u8], ended: bool) -> u64 {
     }
 }
 
-/// Whether a number of `min` to `max` digits could start here and end before a byte that is no
-/// digit.
-pub(crate) fn may_have(there: &[u8], ended: bool, min: u32, max: u32) -> bool {
-    let last = DIGITS_MAX as u32;
-    let up_to_max = u64::MAX >> (last - max.min(last));
-    (lengths(there, ended) & up_to_max) >> min.min(last) != 0
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

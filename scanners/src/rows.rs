@@ -1,10 +1,11 @@
 //! The signatures without an anchor, as rows of a bit matrix.
 //!
 //! For each of the first bytes of a value, and for the byte before it, the matrix says which rows
-//! allow it; for the run of letters and digits and for the run of digits at its start, which rows
-//! allow one of that length. The rows that survive all of them are confirmed one by one. The cost
+//! allow it; for the run of letters and digits at its start, and for the numbers that could stand
+//! there, which rows allow one of that length. The rows that survive all of them are confirmed one by one. The cost
 //! is the same however many rows of a bank there are.
 
+use crate::number::{self, DIGITS_MAX};
 use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::{ByteSet, CatalogError, Segment, Shape, Signature};
 
@@ -20,8 +21,8 @@ pub(crate) struct Leading {
     /// How long the run of letters and digits is at the start of a match; `RUN_MAX` and more are
     /// not told apart.
     run: (usize, usize),
-    /// For a number: its shortest and longest length in digits, and its separators.
-    number: Option<(usize, usize, ByteSet)>,
+    /// For a number: its shortest and longest length in digits.
+    number: Option<(usize, usize)>,
 }
 
 /// At which places rows are looked for besides at all starts: where only bytes of a set follow.
@@ -64,12 +65,12 @@ struct Bank {
     columns: [Box<[u64; 256]>; COLUMNS],
     /// By the length of the run of letters and digits.
     by_run: Box<[u64; RUN_MAX + 1]>,
-    /// By the length of the run of digits: no row of digits that must end before its end.
-    by_digits: Box<[u64; RUN_MAX + 1]>,
-    /// By that length: all but the rows of digits that need more.
-    complete: Box<[u64; RUN_MAX + 1]>,
-    /// By the byte after the run of digits: the rows of digits that may go on after it.
-    separated: Box<[u64; 256]>,
+    /// The rows of digits that must end where no digit follows.
+    numbers: u64,
+    /// By the length of a number: which of those allow it.
+    by_digits: Box<[u64; DIGITS_MAX + 1]>,
+    /// By a length: which of those allow it or a longer one.
+    from_digits: Box<[u64; DIGITS_MAX + 1]>,
 }
 
 /// A row that survived.
@@ -131,18 +132,12 @@ fn only_alnum(signature: &Signature) -> Option<usize> {
 }
 
 /// What a signature of nothing but digits allows, if no digit may stand after it.
-fn number(signature: &Signature) -> Option<(usize, usize, ByteSet)> {
+fn number(signature: &Signature) -> Option<(usize, usize)> {
     match &signature.shape {
         Shape::Token {
             segments, right, ..
         } if ByteSet::DIGIT.is_subset(right) => match segments.as_slice() {
-            [
-                Segment::Digits {
-                    min,
-                    max,
-                    separators,
-                },
-            ] => Some((*min as usize, *max as usize, *separators)),
+            [Segment::Digits { min, max, .. }] => Some((*min as usize, *max as usize)),
             _ => None,
         },
         _ => None,
@@ -193,7 +188,12 @@ impl Rows {
         self.banks.iter().flat_map(move |bank| {
             let mut alive = bank.alive(before, there);
             if alive != 0 {
-                alive &= bank.allow(*runs.get_or_insert_with(|| Runs::at(there, ended)));
+                let runs = runs.get_or_insert_with(|| Runs::at(there, ended));
+                alive &= bank.allow(runs.alnum);
+                if alive & bank.numbers != 0 {
+                    let known = || number::lengths(there, ended);
+                    alive &= bank.allow_numbers(*runs.numbers.get_or_insert_with(known));
+                }
             }
             bank.each(alive)
         })
@@ -205,20 +205,19 @@ impl Rows {
 struct Runs {
     /// How many letters and digits; `RUN_MAX` if it may be that many.
     alnum: usize,
-    /// How many digits, and what stands after them; none where that is not known.
-    digits: Option<(usize, Option<u8>)>,
+    /// How many digits the numbers there could have, once that was asked.
+    numbers: Option<u64>,
 }
 
-const RUN_SETS: [AsciiSet; 2] = [AsciiSet::new(ByteSet::ALNUM), AsciiSet::new(ByteSet::DIGIT)];
+const RUN_SETS: [AsciiSet; 1] = [AsciiSet::new(ByteSet::ALNUM)];
 
 impl Runs {
     fn at(there: &[u8], ended: bool) -> Runs {
-        let [alnum, digits] = masks(there, &RUN_SETS).map(|mask| mask.trailing_ones() as usize);
-        let is_known = |length: usize| length < there.len().min(RUN_MAX) || ended;
-        let known = is_known(digits);
+        let [alnum] = masks(there, &RUN_SETS).map(|mask| mask.trailing_ones() as usize);
+        let known = alnum < there.len().min(RUN_MAX) || ended;
         Runs {
-            alnum: if is_known(alnum) { alnum } else { RUN_MAX },
-            digits: known.then(|| (digits, there.get(digits).copied())),
+            alnum: if known { alnum } else { RUN_MAX },
+            numbers: None,
         }
     }
 }
@@ -231,9 +230,9 @@ impl Bank {
             left: Box::new([0; 256]),
             columns: std::array::from_fn(|_| Box::new([0; 256])),
             by_run: Box::new([0; RUN_MAX + 1]),
-            by_digits: Box::new([0; RUN_MAX + 1]),
-            complete: Box::new([0; RUN_MAX + 1]),
-            separated: Box::new([0; 256]),
+            numbers: 0,
+            by_digits: Box::new([0; DIGITS_MAX + 1]),
+            from_digits: Box::new([0; DIGITS_MAX + 1]),
         }
     }
 
@@ -259,14 +258,13 @@ impl Bank {
         lengths(self.by_run.as_mut_slice(), &|length| {
             least <= length && (length <= most || length == RUN_MAX)
         });
-        let (min, max, separators) = leading.number.unwrap_or((0, usize::MAX, ByteSet::EMPTY));
-        lengths(self.by_digits.as_mut_slice(), &|length| {
-            length <= max || length == RUN_MAX
-        });
-        lengths(self.complete.as_mut_slice(), &|length| length >= min);
-        allow(self.separated.as_mut_slice(), bit, |byte| {
-            separators.contains(byte)
-        });
+        if let Some((min, max)) = leading.number {
+            self.numbers |= bit;
+            lengths(self.by_digits.as_mut_slice(), &|length| {
+                min <= length && length <= max || length == DIGITS_MAX && max > length
+            });
+            lengths(self.from_digits.as_mut_slice(), &|length| length <= max);
+        }
     }
 
     /// The rows that allow these bytes.
@@ -281,15 +279,22 @@ impl Bank {
         alive
     }
 
-    /// The rows that allow these runs.
-    fn allow(&self, runs: Runs) -> u64 {
-        let of = |table: &[u64; RUN_MAX + 1], length: usize| {
-            table.get(length).copied().unwrap_or(u64::MAX)
-        };
-        let mut allowed = of(&self.by_run, runs.alnum);
-        if let Some((length, after)) = runs.digits {
-            let goes_on = after.map_or(0, |byte| at(&self.separated, byte));
-            allowed &= of(&self.by_digits, length) & (of(&self.complete, length) | goes_on);
+    /// The rows that allow a run of so many letters and digits.
+    fn allow(&self, run: usize) -> u64 {
+        self.by_run.get(run).copied().unwrap_or(u64::MAX)
+    }
+
+    /// All rows but the numbers that have none of these lengths.
+    fn allow_numbers(&self, lengths: u64) -> u64 {
+        let of = |table: &[u64], length: u32| table.get(length as usize).copied();
+        // All lengths from one on: those that end beyond what is known.
+        let open = 64 - lengths.leading_ones();
+        let mut allowed = !self.numbers | of(self.from_digits.as_slice(), open).unwrap_or_default();
+        let mut rest = lengths & !u64::MAX.unbounded_shl(open);
+        while rest != 0 {
+            let length = rest.trailing_zeros();
+            allowed |= of(self.by_digits.as_slice(), length).unwrap_or(u64::MAX);
+            rest &= rest - 1;
         }
         allowed
     }

@@ -52,8 +52,13 @@ pub(super) fn grouped_as(value: &[u8], allowed: &[&[usize]]) -> bool {
             Some(_) => group += 1,
         }
     }
-    let lengths = lengths.get(..=group);
-    lengths.is_some_and(|lengths| allowed.contains(&lengths))
+    let lengths = lengths.get(..=group).unwrap_or_default();
+    // Compared one by one: they are few, and a call for each costs more.
+    let same = |allowed: &&[usize]| {
+        allowed.len() == lengths.len()
+            && allowed.iter().zip(lengths).all(|(one, other)| one == other)
+    };
+    allowed.iter().any(same)
 }
 
 /// Whether all separators in the value are the same byte.
