@@ -44,7 +44,7 @@ pub(super) fn explain(what: &str) -> String {
     match forbidden_by() {
         Some(next) => format!("{what}; {next}"),
         None => format!(
-            "{what}; user namespaces may be forbidden here (inside a container: by its seccomp profile). Allow them, or run egret as root"
+            "{what}; user namespaces may be forbidden here (in a chroot always; inside a container: by its seccomp profile). Allow them, or run egret as root"
         ),
     }
 }

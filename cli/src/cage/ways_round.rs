@@ -115,9 +115,12 @@ pub(super) fn find(home: Option<&Path>, uid: u32) -> WaysRound {
     // Where there is no /run/user: the session's sockets are wherever this says.
     folders.extend(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from));
     folders.extend(automounts());
+    make_ahead(Path::new(&format!("/tmp/tmux-{uid}")));
+    if let Some(home) = home {
+        make_ahead(&home.join(".ssh/agent"));
+    }
     let temporary = temporary_folders();
     for folder in &temporary {
-        make_tmux_folder(folder, uid);
         folders.extend(socket_folders(folder));
     }
     let mut folders: Vec<PathBuf> = folders.iter().filter_map(|folder| real(folder)).collect();
@@ -150,16 +153,11 @@ fn temporary_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// A tmux that is started later, outside, would make its folder then, uncovered. So it is made now, as tmux makes
-/// it: empty, and for this user alone.
-fn make_tmux_folder(temporary: &Path, uid: u32) {
+/// A program that is started later, outside, would make its folder then, uncovered. So folders that are always at the
+/// same place are made now, as tmux and OpenSSH (10.1 and later, for agents) make them: empty, and for this user alone.
+fn make_ahead(folder: &Path) {
     use std::os::unix::fs::DirBuilderExt as _;
-    if temporary != Path::new("/tmp") {
-        return;
-    }
-    let _ = std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(temporary.join(format!("tmux-{uid}")));
+    let _ = std::fs::DirBuilder::new().mode(0o700).create(folder);
 }
 
 fn socket_folders(temporary: &Path) -> Vec<PathBuf> {

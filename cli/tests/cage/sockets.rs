@@ -1,10 +1,11 @@
 //! Unix sockets with a path: real servers outside, and a command inside that tries to reach them.
 
 use crate::user::{Server, User, shown, text, until};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn connect(path: &Path) -> String {
     format!(
@@ -92,6 +93,31 @@ fn one_socket_can_be_opened_by_name() {
         .unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert!(text(&output.stderr).contains("there is no socket `/nowhere.sock`"));
+}
+
+/// OpenSSH 10.1 and later put the sockets of agents there, and the folder may not be there yet.
+#[test]
+fn a_key_agent_that_is_started_later_is_out_of_reach() {
+    let user = User::new();
+    std::fs::create_dir(user.home().join(".ssh")).unwrap();
+    user.own_everything();
+    let path = user.home().join(".ssh/agent/s.later.sock");
+    let script = format!("print('up', flush=True); input()\n{}", connect(&path));
+    let mut cage = user
+        .exec(&["-q"])
+        .args(["python3", "-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(cage.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "up");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let _listener = listener(&path);
+    assert_eq!(user.python(&connect(&path)), "connected\n");
+    cage.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "ENOENT");
+    assert!(cage.wait().unwrap().success());
 }
 
 #[test]
