@@ -11,6 +11,7 @@ use crate::search::Found;
 use crate::view::Open;
 use crate::{MaskSet, Signature};
 use std::cmp::Reverse;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The books of one session.
@@ -106,6 +107,20 @@ impl Ledger {
     ) {
         self.pending.extend(found.into_iter().zip(paths));
         self.painted.extend(pieces);
+    }
+
+    /// What the mask covers, of matches found and of matches being swallowed.
+    pub(crate) fn covered(&self, opens: &[Open], mask: &MaskSet) -> Vec<Range<u64>> {
+        let found = self
+            .painted
+            .iter()
+            .map(|one| (one.signature, one.start..one.end));
+        let open = opens.iter().map(|one| (one.signature, one.start..u64::MAX));
+        found
+            .chain(open)
+            .filter(|(signature, _)| mask.contains(*signature as usize))
+            .map(|(_, stretch)| stretch)
+            .collect()
     }
 
     /// Paints over `bytes`, which start at position `from` and are about to be put out; `before` are

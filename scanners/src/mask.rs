@@ -46,6 +46,11 @@ impl MaskSet {
         }
     }
 
+    /// Whether nothing is overwritten.
+    pub fn is_empty(&self) -> bool {
+        !self.rest && self.bits.iter().all(|word| *word == 0)
+    }
+
     /// Whether the signature with this index is overwritten.
     pub fn contains(&self, index: usize) -> bool {
         self.bits

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::fences::Fences;
 use crate::json_path::JsonPath;
 use crate::layer::Layer;
 use crate::ledger::Ledger;
@@ -128,6 +129,8 @@ pub struct Session {
     path: Option<Box<JsonPath>>,
     /// The texts that are streamed in pieces, for carriers that do that.
     streams: Option<Box<Streams>>,
+    /// The lines that part the text, for carriers that have such lines.
+    fences: Option<Box<Fences>>,
     /// The paths of matches being swallowed.
     open_paths: Vec<(Open, Option<String>)>,
     /// Bytes decoded so far, at all depths.
@@ -147,6 +150,10 @@ impl Session {
     pub(crate) fn new(scanner: Arc<Scanner>, options: SessionOptions) -> Session {
         let structured = matches!(options.carrier, Carrier::Json | Carrier::Ndjson);
         let streamed = options.carrier == Carrier::Sse;
+        let fences = match &options.carrier {
+            Carrier::Multipart { boundary } => Some(Box::new(Fences::of(boundary))),
+            _ => None,
+        };
         Session {
             scanner,
             layer: Layer::of(&options.carrier),
@@ -155,6 +162,7 @@ impl Session {
             released: 0,
             path: structured.then(Box::default),
             streams: streamed.then(|| Box::new(Streams::new())),
+            fences,
             open_paths: Vec::new(),
             decoded: 0,
             over: false,
@@ -171,6 +179,9 @@ impl Session {
             let room = usize::try_from(BLOCK - self.layer.end() % BLOCK).unwrap_or(usize::MAX);
             let (block, after) = rest.split_at(room.min(rest.len()));
             self.layer.push(block);
+            if let Some(fences) = &mut self.fences {
+                fences.read(block);
+            }
             self.scan(false, sink)?;
             rest = after;
         }
@@ -205,8 +216,9 @@ impl Session {
         self.over = scanned.is_err();
         scanned?;
         self.enter(harvest);
-        self.release(ended, sink);
-        Ok(())
+        let released = self.release(ended, sink);
+        self.over = released.is_err();
+        released
     }
 
     fn search(&mut self, ended: bool, harvest: &mut Harvest) -> Result<(), ScanError> {
@@ -244,21 +256,33 @@ impl Session {
         }
     }
 
-    /// Puts out what is decided.
-    fn release(&mut self, ended: bool, sink: &mut Sink) {
-        let mut opens = self.layer.opens();
+    /// Up to where everything is decided, and up to where it may be put out.
+    fn decided(&self, ended: bool) -> (u64, u64) {
         let end = self.layer.end();
-        let held = self
-            .streams
-            .as_ref()
-            .map_or(end, |streams| streams.hold(end));
-        let hold = if ended {
-            end
-        } else {
-            self.layer.hold().min(held)
-        };
+        if ended {
+            return (end, end);
+        }
+        let streams = self.streams.as_ref().map(|streams| streams.hold(end));
+        let hold = self.layer.hold().min(streams.unwrap_or(end));
+        // Nothing waits for a mask where there is none.
+        let waits = !self.options.mask.is_empty() || self.path.is_some();
+        let out = if waits { hold } else { end };
+        let fences = self.fences.as_ref().map(|fences| fences.hold());
+        (hold, out.min(fences.unwrap_or(end)))
+    }
+
+    /// Puts out what is decided.
+    fn release(&mut self, ended: bool, sink: &mut Sink) -> Result<(), ScanError> {
+        let mut opens = self.layer.opens();
+        let (hold, out) = self.decided(ended);
+        if let Some(fences) = &mut self.fences {
+            let covered = self.ledger.covered(&opens, &self.options.mask);
+            if fences.are_covered(&covered, out) {
+                return Err(ScanError::Malformed);
+            }
+        }
         let from = sink.cleared.len();
-        let cleared = self.layer.slice(self.released, hold);
+        let cleared = self.layer.slice(self.released, out);
         if let Some(path) = &mut self.path {
             path.read(cleared);
         }
@@ -266,34 +290,35 @@ impl Session {
         if !self.ledger.is_empty() || !opens.is_empty() {
             let bytes = sink.cleared.get_mut(from..).unwrap_or_default();
             let how = (self.options.mask.as_ref(), self.scanner.signatures());
-            let before = self
-                .layer
-                .slice(self.released.saturating_sub(2), self.released);
+            let before = self.released.saturating_sub(2);
+            let before = self.layer.slice(before, self.released);
             self.ledger
                 .paint((before, bytes), self.released, &opens, how);
             opens.extend(self.streams.iter().flat_map(|streams| streams.open()));
             let due = self.ledger.due(hold, &opens);
-            sink.findings
-                .extend(due.into_iter().filter_map(|(found, path)| {
-                    let signature =
-                        Arc::clone(self.scanner.signatures().get(found.signature as usize)?);
-                    let severity = signature.severity;
-                    Some(Finding {
-                        severity: if found.doubtful {
-                            severity.lowered()
-                        } else {
-                            severity
-                        },
-                        signature,
-                        part: self.options.part.clone(),
-                        span: found.start..found.end,
-                        path,
-                        fingerprint: found.fingerprint,
-                    })
-                }));
+            let findings = due.into_iter().filter_map(|due| self.finding(due));
+            sink.findings.extend(findings);
         }
-        self.released = hold.max(self.released);
+        self.released = out.max(self.released);
         self.layer.trim(self.released);
+        Ok(())
+    }
+
+    fn finding(&self, (found, path): (Found, Option<String>)) -> Option<Finding> {
+        let signature = Arc::clone(self.scanner.signatures().get(found.signature as usize)?);
+        let severity = signature.severity;
+        Some(Finding {
+            severity: if found.doubtful {
+                severity.lowered()
+            } else {
+                severity
+            },
+            signature,
+            part: self.options.part.clone(),
+            span: found.start..found.end,
+            path,
+            fingerprint: found.fingerprint,
+        })
     }
 
     /// The start of a match being swallowed does not stay at hand: its path is taken down.

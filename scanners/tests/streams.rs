@@ -208,6 +208,28 @@ fn nothing_is_held_for_a_text_that_has_ended() {
     assert_eq!(session.held(), 0);
 }
 
+#[test]
+fn nothing_waits_where_nothing_is_masked() {
+    let scanner = scanner();
+    let options = egret_scanners::SessionOptions {
+        mask: std::sync::Arc::new(egret_scanners::MaskSet::none()),
+        ..options(Carrier::Sse)
+    };
+    let mut session = scanner.session(options);
+    let mut sink = egret_scanners::Sink::default();
+    for piece in [
+        "\"Hello\"",
+        "\" gh\"",
+        "\"p_ZJDeVREhkptGF7Wvep0NwJWlPEQP7a0t2nxL\"",
+        "\" x\"",
+    ] {
+        session.push(chat(piece).as_bytes(), &mut sink).unwrap();
+        assert_eq!(session.held(), 0, "{piece}");
+    }
+    session.finish(&mut sink).unwrap();
+    assert_eq!(sink.findings.len(), 1);
+}
+
 fn piece() -> impl Strategy<Value = String> {
     let tokens = proptest::sample::select(vec![
         GITHUB, JWT, EMAIL, CARD, "x ", "gh", "\\", "\"", "\u{e9}", "%",
