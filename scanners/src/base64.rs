@@ -8,6 +8,7 @@
 
 use crate::inflate::is_zlib;
 use crate::layer::Floors;
+use crate::noise::{CONTEXT, is_noise};
 use crate::runs::{RunKind, RunStart, RunState, RunStep, is_escape_letter};
 use crate::scanner::Scanner;
 use crate::search::Harvest;
@@ -52,6 +53,42 @@ struct Run {
     screen: Screen,
     /// For each alignment, the number of the first character no view has decoded.
     resume: [u64; ALIGNMENTS],
+    /// Whether the last characters were skipped, so that the screen has not seen them.
+    skipped: bool,
+}
+
+/// So many characters at a time are skipped if they are noise.
+const WINDOW: u64 = (BLOCK - CONTEXT) as u64;
+impl Run {
+    /// Whether the next [`WINDOW`] characters are noise: no streak can end in them and no
+    /// compressed stream show itself. A cheap test that errs on the side of looking closer.
+    fn skip_noise(&mut self, text: &Text<'_>, from: u64) -> bool {
+        let Some(start) = from.checked_sub(CONTEXT as u64) else {
+            return false;
+        };
+        if start < self.start.max(text.base) {
+            return false;
+        }
+        let block = text.from(start).first_chunk::<BLOCK>();
+        let noise = block.is_some_and(|block| is_noise(block));
+        if noise {
+            self.skipped = true;
+            self.screen.index += WINDOW;
+        }
+        noise
+    }
+
+    /// Shows the screen what was skipped last.
+    fn prime(&mut self, text: &Text<'_>, from: u64) {
+        if std::mem::take(&mut self.skipped) {
+            let context = text.slice(from - CONTEXT as u64, from);
+            self.screen = Screen {
+                index: self.screen.index - context.len() as u64,
+                ..Screen::default()
+            };
+            self.screen.read(context);
+        }
+    }
 }
 
 impl Base64 {
@@ -113,6 +150,12 @@ impl Base64 {
                     RunStart::At(start) => self.start_run(start),
                 }
             }
+            if let Some(run) = &mut self.run
+                && run.skip_noise(text, self.from)
+            {
+                self.from += WINDOW;
+                continue;
+            }
             let there = text.from(self.from);
             let length = run_length(there.get(..BLOCK).unwrap_or(there), &ALPHABET);
             if length > 0 {
@@ -133,6 +176,7 @@ impl Base64 {
             start,
             screen: Screen::default(),
             resume: [0; ALIGNMENTS],
+            skipped: false,
         });
     }
 
@@ -148,6 +192,7 @@ impl Base64 {
         };
         let block = at.1.from(self.from);
         let block = block.get(..length.min(BLOCK)).unwrap_or_default();
+        run.prime(at.1, self.from);
         let (position, index) = (self.from, run.screen.index);
         let streaks = run.screen.read(block);
         self.from += block.len() as u64;

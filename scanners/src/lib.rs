@@ -30,6 +30,7 @@ mod known;
 mod layer;
 mod ledger;
 mod mask;
+mod noise;
 mod number;
 mod places;
 mod rows;

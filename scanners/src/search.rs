@@ -7,7 +7,7 @@
 use aho_corasick::automaton::StateID;
 
 use crate::anchors::Lookup;
-use crate::confirm::{Candidate, Step, Swallow};
+use crate::confirm::{Candidate, Step, Swallow, misses_literal};
 use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::places::local_part_start;
@@ -288,6 +288,10 @@ impl Search {
             .rows
             .survivors(before, text.from(at), text.ended)
         {
+            let signature = scanner.signatures().get(row.signature as usize);
+            if signature.is_none_or(|signature| misses_literal(signature, text.from(at))) {
+                continue;
+            }
             // Reading for words costs most, so it is done last, and once.
             if !row.needs_word
                 || *after_word.get_or_insert_with(|| self.is_after_word(scanner, text))

@@ -1,0 +1,81 @@
+//! A cheap test for noise in base64: may a window of characters be skipped?
+//!
+//! Of every decoded byte it looks at the upper three bits only, which single characters nearly
+//! tell: a byte of text has `001`, `010` or `011` there, or is zero. Noise has eight of those in a
+//! row once in some hundred characters. What it calls noise is; what it does not is looked at
+//! again.
+
+use crate::ByteSet;
+use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::units::sextet;
+use std::sync::LazyLock;
+
+/// So many characters at the start of a window are only there to tell of the others.
+pub(crate) const CONTEXT: usize = 12;
+
+/// The sets, in the order in which [`is_noise`] names them.
+static SETS: LazyLock<[AsciiSet; 11]> = LazyLock::new(|| {
+    let of = |holds: fn(u8) -> bool| -> ByteSet {
+        (0..=u8::MAX)
+            .filter(|byte| sextet(*byte).is_some_and(holds))
+            .collect()
+    };
+    [
+        of(|_| true),
+        of(|value| (1..=3).contains(&(value >> 3)) || value == 0),
+        of(|value| (1..=3).contains(&(value >> 1 & 7)) || value & 15 == 0),
+        of(|value| value & 2 == 0),
+        of(|value| value & 1 == 1),
+        of(|value| value >> 5 == 1 || value == 0),
+        ByteSet::EMPTY.with(b"ICw"),
+        ByteSet::EMPTY.with(b"sLi"),
+        ByteSet::EMPTY.with(b"/"),
+        of(|value| value & 0b10_0011 == 0b00_0010),
+        of(|value| value >> 4 == 0),
+    ]
+    .map(AsciiSet::new)
+});
+
+/// Whether no eight telling bytes in a row end in these characters (the first [`CONTEXT`] apart),
+/// at any alignment, and nothing shows the start of a compressed stream there.
+pub(crate) fn is_noise(window: &[u8; BLOCK]) -> bool {
+    let [
+        alphabet,
+        first,
+        second,
+        low_clear,
+        low_set,
+        high,
+        gzip,
+        before_gzip,
+        slash,
+        method,
+        flags,
+    ] = masks(window, &SETS);
+    if alphabet != u64::MAX {
+        return false;
+    }
+    let zlib = slash << 3 & method << 2 & flags << 1;
+    let compressed = gzip & before_gzip << 1 | zlib;
+    if compressed >> CONTEXT != 0 {
+        return false;
+    }
+    let first = first << 1;
+    let second = second << 1;
+    let third = low_clear << 1 & (low_set << 1 | high);
+    !(0..4).any(|phase| {
+        let places = |place: u32| EVERY_FOURTH.rotate_left(phase + place);
+        let good = places(0) | first & places(1) | second & places(2) | third & places(3);
+        streaks(good) != 0
+    })
+}
+
+const EVERY_FOURTH: u64 = 0x1111_1111_1111_1111;
+
+/// Where eleven characters in a row start that end after the context.
+fn streaks(good: u64) -> u64 {
+    let two = good & good >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    (eight & eight >> 3) >> 2
+}
