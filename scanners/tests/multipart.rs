@@ -88,6 +88,13 @@ fn a_mask_that_would_cover_a_fence_is_refused() {
     let text = body(&[part("name=\"a\"", endless), part("name=\"b\"", "x")]);
     let answer = hold_all_cuts(&scanner, &multipart(), text.as_bytes());
     assert_eq!(answer.err(), Some(ScanError::Malformed));
+    // A mask that would end within a fence.
+    let carrier = Carrier::Multipart {
+        boundary: (*b"_boundary").into(),
+    };
+    let text = format!("--_boundary\r\n\r\n{endless}\r\n--_boundary--");
+    let answer = hold_all_cuts(&scanner, &carrier, text.as_bytes());
+    assert_eq!(answer.err(), Some(ScanError::Malformed));
     // A boundary that is itself a secret, or that would cut a key's head off.
     for boundary in [GITHUB, "---BEGIN RSA PRIVATE KEY-----"] {
         let carrier = Carrier::Multipart {
