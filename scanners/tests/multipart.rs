@@ -90,9 +90,9 @@ fn a_mask_that_would_cover_a_fence_is_refused() {
     assert_eq!(answer.err(), Some(ScanError::Malformed));
     // A mask that would end within a fence.
     let carrier = Carrier::Multipart {
-        boundary: (*b"_boundary").into(),
+        boundary: (*b"_'b'b'b").into(),
     };
-    let text = format!("--_boundary\r\n\r\n{endless}\r\n--_boundary--");
+    let text = format!("--_'b'b'b\r\n\r\n{endless}\r\n--_'b'b'b--");
     let answer = hold_all_cuts(&scanner, &carrier, text.as_bytes());
     assert_eq!(answer.err(), Some(ScanError::Malformed));
     // A boundary that is itself a secret, or that would cut a key's head off.
