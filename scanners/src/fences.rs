@@ -65,18 +65,14 @@ impl Fences {
         self.read - self.matched.unwrap_or_default() as u64
     }
 
-    /// Whether any of these stretches, of which each says where it starts and ends, covers a byte of
-    /// a fence before `until`; forgets those fences.
+    /// Whether any of these stretches covers a byte of a fence. Forgets fences that end before
+    /// `until`.
     pub(crate) fn are_covered(&mut self, stretches: &[Range<u64>], until: u64) -> bool {
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.found)
-            .into_iter()
-            .partition(|fence| fence.end <= until);
-        self.found = later;
-        due.iter().any(|fence| {
-            let mut covering = stretches
-                .iter()
-                .filter(|stretch| stretch.start < fence.end && stretch.end > fence.start);
-            covering.next().is_some()
-        })
+        let covered = self.found.iter().any(|fence| {
+            let mut stretches = stretches.iter();
+            stretches.any(|stretch| stretch.start < fence.end && stretch.end > fence.start)
+        });
+        self.found.retain(|fence| fence.end > until);
+        covered
     }
 }
