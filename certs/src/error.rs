@@ -43,7 +43,7 @@ pub enum CertError {
         from: String,
     },
     /// The authority's validity is over.
-    #[error("ca certificate: expired on {on}; replace it, or remove it to have a new one made")]
+    #[error("ca certificate: expired on {on}")]
     Expired {
         /// End of validity, human-readable, UTC.
         on: String,

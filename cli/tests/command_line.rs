@@ -339,6 +339,20 @@ fn an_expired_ca_is_said() {
 }
 
 #[test]
+fn a_damaged_ca_in_the_state_folder_is_said_with_the_way_out() {
+    let place = Place::new();
+    assert!(place.run(&["ca", "show"]).status.success());
+    place.write("state/ca.key", "garbage");
+    let words = [
+        "`state/ca.pem`",
+        "`state/ca.key`",
+        "ca key: unreadable",
+        "remove both",
+    ];
+    fails(&place.run(&["run"]), 2, &words);
+}
+
+#[test]
 fn half_a_ca_in_the_state_folder_is_said() {
     let place = Place::new();
     assert!(place.run(&["ca", "show"]).status.success());

@@ -44,10 +44,12 @@ pub enum StateError {
         key: PathBuf,
     },
     /// The CA cannot be used.
-    #[error("`{path}`: {source}", path = path.display())]
+    #[error("the CA in `{cert}` and `{key}` cannot be used: {source}; put the right files there, or remove both to have a new CA made, which clients must then trust", cert = cert.display(), key = key.display())]
     Authority {
         /// The certificate's file.
-        path: PathBuf,
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
         /// What is wrong.
         source: CertError,
     },
@@ -83,7 +85,7 @@ pub fn authority(config: &Config, now: SystemTime) -> Result<Authority, StateErr
     let given = config.ca.cert.is_some() || config.ca.key.is_some();
     match (read_optional(&cert)?, read_optional(&key)?) {
         (Some(cert_pem), Some(key_pem)) => Authority::from_pem(&cert_pem, &key_pem, now)
-            .map_err(|source| StateError::Authority { path: cert, source }),
+            .map_err(|source| StateError::Authority { cert, key, source }),
         (None, None) if !given => generate(&cert, &key, now),
         _ => Err(StateError::HalfAuthority { cert, key }),
     }
@@ -126,7 +128,8 @@ fn generate(cert: &Path, key: &Path, now: SystemTime) -> Result<Authority, State
     let serial = entropy::bytes().map_err(|_| StateError::Randomness)?;
     let authority = Authority::generate(now, serial);
     let authority = authority.map_err(|source| StateError::Authority {
-        path: cert.into(),
+        cert: cert.into(),
+        key: key.into(),
         source,
     })?;
     create(key, authority.key_pem().as_bytes(), 0o600)?;
