@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use egret_tests::{Exit, Process, wait_for};
-use rig::{AGENT, EGRET, OTHER, Rig, SERVER, program};
+use rig::{AGENT, EGRET, OTHER, Rig, SERVER};
 use serde_json::Value;
 
 const POLICY: &str = "
@@ -59,7 +59,7 @@ impl Stage {
             fs::write(rig.path(&format!("{way:?}.yaml")), caged).unwrap();
         }
         chown(rig.path("state-UserCage"), Some(AGENT), Some(AGENT)).unwrap();
-        fs::copy(program(), rig.path("egret")).unwrap();
+        rig.copy_program();
         let shared = rig.path("trust-Sidecar");
         fs::create_dir(&shared).unwrap();
         chown(&shared, Some(EGRET), Some(EGRET)).unwrap();

@@ -19,7 +19,7 @@ use std::process::Command;
 
 use egret_tests::{Exit, Process, wait_for};
 use rig::escapes::{PING_TUNNEL, escapes};
-use rig::{AGENT, POLICY, Rig, SERVER, SERVER6, program};
+use rig::{AGENT, POLICY, Rig, SERVER, SERVER6};
 use rustix::process::Signal;
 
 /// Whose cage it is.
@@ -56,8 +56,7 @@ impl Stage {
         let shared = rig.path("state").display().to_string();
         let caged = config.replace(&shared, &state.display().to_string());
         fs::write(rig.path("cage.yaml"), caged).unwrap();
-        // The build folder may lie where an ordinary user cannot go.
-        fs::copy(program(), rig.path("egret")).unwrap();
+        rig.copy_program();
         let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rig/runner.py");
         fs::copy(runner, rig.path("runner.py")).unwrap();
         let list: Vec<String> = escapes()

@@ -33,8 +33,11 @@ impl User {
             std::fs::create_dir(user.folder.path().join(name)).unwrap();
         }
         std::fs::write(user.project().join("policy.yaml"), policy).unwrap();
-        // The build folder may lie where an ordinary user cannot go.
-        std::fs::copy(env!("CARGO_BIN_EXE_egret"), user.program()).unwrap();
+        // The build folder may lie where an ordinary user cannot go. By a process of its own: a file that is open for
+        // writing here is also open in what other stories are starting, and cannot be executed meanwhile.
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_egret")).arg(user.program());
+        assert!(copy.status().unwrap().success());
         user.own_everything();
         user
     }

@@ -193,6 +193,13 @@ impl Rig {
         self.folder.path().join(name)
     }
 
+    /// Copies `egret` to where an ordinary user can go: the build folder may lie elsewhere. By a process of its own: a file
+    /// that is open for writing here is also open in what other stories are starting, and cannot be executed meanwhile.
+    pub(crate) fn copy_program(&self) {
+        let copied = Exit::of(Command::new("cp").arg(program()).arg(self.path("egret")));
+        assert_eq!(copied.code, Some(0), "{copied:?}");
+    }
+
     /// One shell in which every line must succeed.
     fn shell(&self, script: &str) {
         let names = ["pod", "gate", "world"]
