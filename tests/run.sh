@@ -36,6 +36,8 @@ fi
 echo
 [ "$unsteady" -gt 0 ] && echo "$unsteady failed at first and passed by themselves:"
 grep -E '^test .* \.\.\. FAILED$' "$log" | sed -e 's/^test /  failed: /' -e 's/ \.\.\. FAILED$//'
+# Why, also where the second try went well.
+grep -E -A1 "^thread '.*' .*panicked at " "$log" | grep -v '^--$' | sed 's/^/    /'
 skipped=$(grep -E '^test .* \.\.\. ignored' "$log" | grep -v 'ignored, the process that ')
 ignored=$(grep -c . <<< "$skipped")
 [ "$ignored" -gt 0 ] && sed -e 's/^test /  not run: /' <<< "$skipped"
