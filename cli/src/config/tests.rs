@@ -2,6 +2,7 @@
 
 use super::{Base, Depth, Failure, Settings, parse};
 use egret_policies::Host;
+use egret_policies::yaml::{Document, Value};
 use egret_proxy::{AuditPath, Durability};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,6 +57,37 @@ known_secrets: { env: [], files: [], env_file: null }
     );
     assert_eq!(written.proxy.limits.hold_body, 256 * 1024);
     assert_eq!(written.proxy.listen.dns.unwrap().port(), 15053);
+}
+
+#[test]
+fn the_documented_file_says_the_defaults_and_every_key_is_explained() {
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, example) = page.split_once("\n```yaml\n").unwrap();
+    let (example, table) = example.split_once("\n```\n").unwrap();
+    let written = good(example);
+    let empty = good("state_dir: /var/lib/egret\n");
+    assert_eq!(format!("{written:?}"), format!("{empty:?}"));
+    let document = Document::parse(example, "egret.yaml").unwrap();
+    let Value::Map(sections) = &document.root.value else {
+        panic!("a map")
+    };
+    for (section, value) in sections {
+        let section = section.text().unwrap();
+        let keys = match &value.value {
+            Value::Map(keys) => keys
+                .iter()
+                .map(|(key, _)| format!("{section}.{}", key.text().unwrap()))
+                .collect(),
+            _ => vec![section.to_owned()],
+        };
+        for key in keys {
+            assert!(
+                table.contains(&format!("`{key}`")),
+                "nothing is said of {key}"
+            );
+        }
+    }
 }
 
 #[test]
