@@ -5,6 +5,7 @@
 //! there, which rows allow one of that length. The rows that survive all of them are confirmed one by one. The cost
 //! is the same however many rows of a bank there are.
 
+use crate::index::alphabet;
 use crate::number::{self, DIGITS_MAX};
 use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::{ByteSet, CatalogError, Segment, Shape, Signature};
@@ -21,6 +22,8 @@ pub(crate) struct Leading {
     /// How long the run of letters and digits is at the start of a match; `RUN_MAX` and more are
     /// not told apart.
     run: (usize, usize),
+    /// Whether every match starts with [`PHRASE`] bytes of [`WORDS`].
+    phrase: bool,
     /// For a number: its shortest and longest length in digits.
     number: Option<(usize, usize)>,
 }
@@ -30,8 +33,10 @@ pub(crate) struct Leading {
 pub(crate) enum Gate {
     /// Four bytes of [`CAPITAL`].
     Capital,
-    /// Sixteen bytes without a space or quote.
+    /// [`LONG`] bytes without a space or quote.
     Long,
+    /// [`PHRASE`] small letters and spaces.
+    Phrase,
     /// Eight bytes without a space or quote, after a quote or an assignment.
     Assigned,
     /// Every start.
@@ -43,6 +48,12 @@ pub(crate) enum Gate {
 pub(crate) const CAPITAL: ByteSet = ByteSet::HEX.range(b'A', b'Z').with(b"k -./:+()&<");
 /// What a value without spaces and quotes is made of.
 pub(crate) const WIDE: ByteSet = ByteSet::ALNUM.with(b"!#$%*+-./:=?@^_~|");
+/// What the words of a phrase are made of.
+pub(crate) const WORDS: ByteSet = ByteSet::EMPTY.range(b'a', b'z').with(b" ");
+/// How many bytes without a space make a long value.
+pub(crate) const LONG: u32 = 15;
+/// How many letters and spaces make a phrase: twelve words of three letters.
+pub(crate) const PHRASE: u32 = 47;
 /// What stands before an assigned value.
 pub(crate) const ASSIGNING: ByteSet = ByteSet::EMPTY.with(b"=:\"'");
 
@@ -91,6 +102,7 @@ impl Leading {
         Leading {
             sets,
             run: (least, if most < least { RUN_MAX } else { most }),
+            phrase: is_phrase(signature),
             number: number(signature),
         }
     }
@@ -103,8 +115,10 @@ impl Leading {
         };
         if within(4, &CAPITAL) {
             Gate::Capital
-        } else if within(16, &WIDE) {
+        } else if within(LONG as usize, &WIDE) {
             Gate::Long
+        } else if self.phrase {
+            Gate::Phrase
         } else if within(8, &WIDE)
             && (0..=u8::MAX).all(|byte| left.contains(byte) || ASSIGNING.contains(byte))
         {
@@ -129,6 +143,13 @@ fn only_alnum(signature: &Signature) -> Option<usize> {
         },
         _ => None,
     }
+}
+
+fn is_phrase(signature: &Signature) -> bool {
+    let Shape::Pattern { pattern, .. } = &signature.shape else {
+        return false;
+    };
+    pattern.minimum() >= PHRASE as usize && alphabet(pattern.hir()).is_subset(&WORDS)
 }
 
 /// What a signature of nothing but digits allows, if no digit may stand after it.

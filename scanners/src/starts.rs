@@ -6,14 +6,14 @@
 
 use crate::ByteSet;
 use crate::anchors::{Anchors, KEY};
-use crate::rows::{ASSIGNING, CAPITAL, WIDE};
+use crate::rows::{ASSIGNING, CAPITAL, LONG, PHRASE, WIDE, WORDS};
 use crate::simd::{AsciiSet, BLOCK, masks};
 
 /// The sets of the first pass.
 #[derive(Debug)]
 pub(crate) struct FirstPass {
     /// Letters and digits; backslash; other bytes at which something starts; the sets of the gates.
-    sets: [AsciiSet; 6],
+    sets: [AsciiSet; 7],
     /// Whether rows are to be looked for at every start.
     everywhere: bool,
 }
@@ -22,7 +22,15 @@ impl FirstPass {
     pub(crate) fn new(anchors: &Anchors, everywhere: bool) -> FirstPass {
         let special = anchors.odd_first.with(b"@:");
         let backslash = ByteSet::EMPTY.with(b"\\");
-        let sets = [ByteSet::ALNUM, backslash, special, CAPITAL, WIDE, ASSIGNING];
+        let sets = [
+            ByteSet::ALNUM,
+            backslash,
+            special,
+            CAPITAL,
+            WIDE,
+            WORDS,
+            ASSIGNING,
+        ];
         FirstPass {
             sets: sets.map(AsciiSet::new),
             everywhere,
@@ -63,6 +71,7 @@ struct Masks {
     special: u64,
     capital: u64,
     wide: u64,
+    words: u64,
     assigning: u64,
 }
 
@@ -118,7 +127,8 @@ impl Places<'_> {
     /// The masks of the block at an index. What is not there yet may be of the sets of the gates.
     fn read(&self, index: usize) -> Masks {
         let rest = self.bytes.get(index..).unwrap_or_default();
-        let [alnum, backslash, special, capital, wide, assigning] = masks(rest, &self.pass.sets);
+        let [alnum, backslash, special, capital, wide, words, assigning] =
+            masks(rest, &self.pass.sets);
         let open = u32::try_from(rest.len())
             .ok()
             .and_then(|length| u64::MAX.checked_shl(length))
@@ -129,6 +139,7 @@ impl Places<'_> {
             special,
             capital: capital | open,
             wide: wide | open,
+            words: words | open,
             assigning,
         }
     }
@@ -156,9 +167,12 @@ impl Places<'_> {
         }
         let wide = u128::from(here.wide) | u128::from(self.ahead.wide) << 64;
         let eight = run_of(wide, 8);
-        let sixteen = eight & eight >> 8;
+        let long = eight & eight >> (LONG - 8);
+        let words = u128::from(here.words) | u128::from(self.ahead.words) << 64;
+        let phrase = run_of(words, 32);
+        let phrase = phrase & phrase >> (PHRASE - 32);
         let capital = u128::from(here.capital) | u128::from(self.ahead.capital) << 64;
-        low(sixteen | run_of(capital, 4)) | low(eight) & assigned
+        low(long | phrase | run_of(capital, 4)) | low(eight) & assigned
     }
 
     /// Those of the places at which the first bytes are those of an anchor, or too few.
