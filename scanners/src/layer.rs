@@ -12,7 +12,7 @@ use crate::search::{Harvest, Search};
 use crate::text::{LEFT_CONTEXT, Text};
 use crate::units::{self, Unit, UnitFn};
 use crate::view::{Decoder, Open, View};
-use crate::{Carrier, ScanError};
+use crate::{Carrier, MaskSet, ScanError};
 
 /// The encodings that replace single characters.
 const ENCODINGS: Encodings = with_percent(Encoding {
@@ -531,6 +531,11 @@ impl Layer {
             .as_ref()
             .map_or(own, |probe| probe.hold().min(own));
         self.watches().map(Watch::hold).fold(own, u64::min)
+    }
+
+    /// Where a value that would be masked has begun for certain, and is undecided.
+    pub(crate) fn begun(&self, mask: (&Scanner, &MaskSet)) -> Option<u64> {
+        self.search.begun(self.end(), mask)
     }
 
     /// The matches being swallowed, here and in views.

@@ -68,8 +68,10 @@ type Due = (Found, Option<String>);
 /// A stretch of bytes to be painted over.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stretch {
-    pub(crate) start: u64,
+    /// Where the match starts that it belongs to.
+    pub(crate) of: u64,
     pub(crate) signature: u32,
+    pub(crate) start: u64,
     pub(crate) end: u64,
     /// How much of the mask was shown before: in the pieces before this one.
     pub(crate) shown: u64,
@@ -89,6 +91,7 @@ impl Ledger {
                 ..
             } = *found;
             self.painted.push(Stretch {
+                of: start,
                 start,
                 signature,
                 end,
@@ -134,6 +137,7 @@ impl Ledger {
     ) {
         let to = from + bytes.len() as u64;
         let open = opens.iter().map(|open| Stretch {
+            of: open.start,
             start: open.start,
             signature: open.signature,
             end: u64::MAX,
@@ -142,29 +146,32 @@ impl Ledger {
         let mut stretches: Vec<Stretch> = self.painted.iter().copied().chain(open).collect();
         stretches.retain(|stretch| mask.contains(stretch.signature as usize));
         stretches.sort_unstable();
-        let mut covered = from;
+        let mut painted = vec![false; bytes.len()];
         for stretch in stretches {
             let id = signatures
                 .get(stretch.signature as usize)
                 .map_or("", |row| &row.id);
-            let end = stretch.end.min(to);
-            let start = stretch.start.max(covered);
+            let start = stretch.start.max(from);
             // A match may start in the middle of an encoded character, whose start stays.
-            if stretch.start == start && start < end {
-                let index = usize::try_from(start - from).unwrap_or(usize::MAX);
+            let index = usize::try_from(start - from).unwrap_or(usize::MAX);
+            if stretch.start == start && painted.get(index) == Some(&false) {
                 self.half = Half::of(before, bytes, index);
                 self.half_from = start;
             }
-            for position in start..end {
-                let index = usize::try_from(position - from).ok();
-                if let Some(byte) = index.and_then(|index| bytes.get_mut(index)) {
-                    let half = position.checked_sub(self.half_from);
-                    let half = half.and_then(|offset| self.half.byte(offset));
-                    let label = mask_byte(id, stretch.shown + position - stretch.start);
-                    *byte = half.unwrap_or(label);
+            for position in start..stretch.end.min(to) {
+                let index = usize::try_from(position - from).unwrap_or(usize::MAX);
+                let (Some(byte), Some(painted)) = (bytes.get_mut(index), painted.get_mut(index))
+                else {
+                    continue;
+                };
+                if std::mem::replace(painted, true) {
+                    continue;
                 }
+                let half = position.checked_sub(self.half_from);
+                let half = half.and_then(|offset| self.half.byte(offset));
+                let label = mask_byte(id, stretch.shown + position - stretch.start);
+                *byte = half.unwrap_or(label);
             }
-            covered = covered.max(end);
         }
         self.painted.retain(|stretch| stretch.end > to);
     }

@@ -14,7 +14,7 @@ use crate::places::local_part_start;
 use crate::scanner::Scanner;
 use crate::starts::Place;
 use crate::text::Text;
-use crate::{Fingerprint, Shape};
+use crate::{Fingerprint, MaskSet, Shape};
 
 /// A match, in the positions of the text searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +111,24 @@ impl Search {
         let swallowed = self.swallows.iter().map(|swallow| swallow.at);
         let undecided = swallowed.fold(undecided, u64::min);
         undecided.min(live).min(known).min(self.open_local).min(end)
+    }
+
+    /// The first undecided candidate that would be masked and that a prefix has shown.
+    pub(crate) fn begun(&self, end: u64, (scanner, mask): (&Scanner, &MaskSet)) -> Option<u64> {
+        let begun = self.live.iter().filter(|candidate| {
+            let row = candidate.signature as usize;
+            let shape = scanner.signatures().get(row).map(|row| &row.shape);
+            let shown = match shape {
+                Some(Shape::Token { anchors, .. }) => {
+                    let anchor = anchors.get(candidate.anchor as usize);
+                    anchor.is_some_and(|anchor| candidate.start + anchor.len() as u64 <= end)
+                }
+                Some(Shape::PrivateKey) => true,
+                _ => false,
+            };
+            shown && mask.contains(row)
+        });
+        begun.map(|candidate| candidate.start).min()
     }
 
     /// Nothing that starts before this position is looked for.

@@ -48,6 +48,10 @@ pub enum Carrier {
     Header,
     /// XML or HTML.
     Xml,
+    /// The messages of one direction of a WebSocket connection (RFC 6455), text or binary, with
+    /// the frames taken off: [`Session::end_message`] says where one ends. Control frames are
+    /// texts of their own.
+    Messages,
 }
 
 impl Carrier {
@@ -129,6 +133,8 @@ pub struct Session {
     path: Option<Box<JsonPath>>,
     /// The texts that are streamed in pieces, for carriers that do that.
     streams: Option<Box<Streams>>,
+    /// What is not put out yet of messages that have ended.
+    backlog: Vec<u8>,
     /// The lines that part the text, for carriers that have such lines.
     fences: Option<Box<Fences>>,
     /// The paths of matches being swallowed.
@@ -136,6 +142,17 @@ pub struct Session {
     /// Bytes decoded so far, at all depths.
     decoded: u64,
     over: bool,
+}
+
+/// Up to where a text is scanned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// What is at hand; more may come.
+    Push,
+    /// The end of a message.
+    Message,
+    /// The end of the text.
+    End,
 }
 
 /// The text is worked on in blocks that end at multiples of this.
@@ -149,7 +166,11 @@ const DECODED_PER_BYTE: u64 = 5;
 impl Session {
     pub(crate) fn new(scanner: Arc<Scanner>, options: SessionOptions) -> Session {
         let structured = matches!(options.carrier, Carrier::Json | Carrier::Ndjson);
-        let streamed = options.carrier == Carrier::Sse;
+        let streams = match options.carrier {
+            Carrier::Sse => Some(Box::new(Streams::new())),
+            Carrier::Messages => Some(Box::new(Streams::of_messages())),
+            _ => None,
+        };
         let fences = match &options.carrier {
             Carrier::Multipart { boundary } => Some(Box::new(Fences::of(boundary))),
             _ => None,
@@ -161,7 +182,8 @@ impl Session {
             ledger: Ledger::default(),
             released: 0,
             path: structured.then(Box::default),
-            streams: streamed.then(|| Box::new(Streams::new())),
+            streams,
+            backlog: Vec::new(),
             fences,
             open_paths: Vec::new(),
             decoded: 0,
@@ -182,7 +204,7 @@ impl Session {
             if let Some(fences) = &mut self.fences {
                 fences.read(block);
             }
-            self.scan(false, sink)?;
+            self.scan(Until::Push, sink)?;
             rest = after;
         }
         if self.over {
@@ -197,8 +219,29 @@ impl Session {
     /// # Errors
     /// See [`ScanError`].
     pub fn finish(&mut self, sink: &mut Sink) -> Result<(), ScanError> {
-        self.scan(true, sink)?;
+        self.scan(Until::End, sink)?;
         self.over = true;
+        Ok(())
+    }
+
+    /// A message is complete ([`Carrier::Messages`]; of no meaning elsewhere). A value may stand at
+    /// its end or start, as at those of a text, and may go on in the next one.
+    ///
+    /// A message waits for the next only from where a known prefix has begun a value that would be
+    /// overwritten: the other side may be waiting for it. Of a value whose start has gone, the rest
+    /// is overwritten.
+    ///
+    /// # Errors
+    /// See [`ScanError`].
+    pub fn end_message(&mut self, sink: &mut Sink) -> Result<(), ScanError> {
+        if self.options.carrier != Carrier::Messages {
+            return Ok(());
+        }
+        self.scan(Until::Message, sink)?;
+        let end = self.layer.end();
+        self.backlog
+            .extend_from_slice(self.layer.slice(self.released, end));
+        self.layer = Layer::new(end, 0);
         Ok(())
     }
 
@@ -207,25 +250,30 @@ impl Session {
         usize::try_from(self.layer.end() - self.released).unwrap_or(usize::MAX)
     }
 
-    fn scan(&mut self, ended: bool, sink: &mut Sink) -> Result<(), ScanError> {
+    fn scan(&mut self, until: Until, sink: &mut Sink) -> Result<(), ScanError> {
         if self.over {
             return Err(ScanError::Over);
         }
         let mut harvest = Harvest::default();
-        let scanned = self.search(ended, &mut harvest);
+        let scanned = self.search(until, &mut harvest);
         self.over = scanned.is_err();
         scanned?;
         self.enter(harvest);
-        let released = self.release(ended, sink);
+        let released = self.release(until, sink);
         self.over = released.is_err();
         released
     }
 
-    fn search(&mut self, ended: bool, harvest: &mut Harvest) -> Result<(), ScanError> {
+    fn search(&mut self, until: Until, harvest: &mut Harvest) -> Result<(), ScanError> {
         let end = self.layer.end();
+        let ended = until != Until::Push;
         self.layer.advance(&self.scanner, ended, harvest)?;
         if let Some(streams) = &mut self.streams {
-            streams.advance(&self.scanner, &self.layer.text(ended), harvest)?;
+            let text = self.layer.text(until == Until::End);
+            streams.advance(&self.scanner, &text, harvest)?;
+            if until == Until::Message {
+                streams.end_event(&self.scanner, harvest)?;
+            }
         }
         if !harvest.deep.is_empty() {
             return Err(ScanError::Depth);
@@ -257,10 +305,19 @@ impl Session {
     }
 
     /// Up to where everything is decided, and up to where it may be put out.
-    fn decided(&self, ended: bool) -> (u64, u64) {
+    fn decided(&self, until: Until) -> (u64, u64) {
         let end = self.layer.end();
-        if ended {
+        if until == Until::End {
             return (end, end);
+        }
+        if until == Until::Message {
+            let mask = (self.scanner.as_ref(), self.options.mask.as_ref());
+            let begun = self
+                .streams
+                .as_ref()
+                .map(|streams| streams.begun(end, mask));
+            let hold = begun.unwrap_or(end);
+            return (hold, hold);
         }
         let streams = self.streams.as_ref().map(|streams| streams.hold(end));
         let hold = self.layer.hold().min(streams.unwrap_or(end));
@@ -272,9 +329,9 @@ impl Session {
     }
 
     /// Puts out what is decided.
-    fn release(&mut self, ended: bool, sink: &mut Sink) -> Result<(), ScanError> {
+    fn release(&mut self, until: Until, sink: &mut Sink) -> Result<(), ScanError> {
         let mut opens = self.layer.opens();
-        let (hold, out) = self.decided(ended);
+        let (hold, out) = self.decided(until);
         if let Some(fences) = &mut self.fences {
             let covered = self.ledger.covered(&opens, &self.options.mask);
             if fences.are_covered(&covered, out) {
@@ -282,7 +339,10 @@ impl Session {
             }
         }
         let from = sink.cleared.len();
-        let cleared = self.layer.slice(self.released, out);
+        let waiting = usize::try_from(out.saturating_sub(self.released)).unwrap_or(usize::MAX);
+        let waiting = waiting.min(self.backlog.len());
+        sink.cleared.extend(self.backlog.drain(..waiting));
+        let cleared = self.layer.slice(self.released + waiting as u64, out);
         if let Some(path) = &mut self.path {
             path.read(cleared);
         }

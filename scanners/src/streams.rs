@@ -10,7 +10,6 @@
 //! A text ends when its event says so, at `[DONE]`, or when nothing was added to it for many
 //! events: then nothing more is held back for it.
 
-use crate::ScanError;
 use crate::json_path::{JsonPath, Read};
 use crate::layer::Layer;
 use crate::ledger::Stretch;
@@ -18,6 +17,7 @@ use crate::scanner::Scanner;
 use crate::search::Harvest;
 use crate::text::Text;
 use crate::view::Open;
+use crate::{MaskSet, ScanError};
 
 /// Keys whose strings are pieces of a longer text.
 const PIECES: &[&[u8]] = &[
@@ -61,6 +61,8 @@ pub(crate) struct Streams {
     stops: bool,
     texts: Vec<LogicalText>,
     current: Option<usize>,
+    /// The text has no lines: it is messages, whose ends are told.
+    is_messages: bool,
 }
 
 /// Where in a line the reader is.
@@ -100,7 +102,22 @@ impl Streams {
             stops: false,
             texts: Vec::new(),
             current: None,
+            is_messages: false,
         }
+    }
+
+    /// The reader of messages without frames: each is the data of an event.
+    pub(crate) fn of_messages() -> Streams {
+        Streams {
+            is_messages: true,
+            ..Streams::new()
+        }
+    }
+
+    /// The first position before `end` at which a value that would be masked has begun for certain.
+    pub(crate) fn begun(&self, end: u64, mask: (&Scanner, &MaskSet)) -> u64 {
+        let begun = |logical: &LogicalText| logical.place(logical.layer.begun(mask)?);
+        self.texts.iter().filter_map(begun).fold(end, u64::min)
     }
 
     /// The first position that may still belong to a match not handed out.
@@ -137,6 +154,9 @@ impl Streams {
         scanner: &Scanner,
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
+        if self.is_messages {
+            return self.read_data(byte);
+        }
         match (self.state, byte) {
             (_, b'\r') => {}
             (state, b'\n') => self.end_line(state, scanner, harvest)?,
@@ -166,9 +186,19 @@ impl Streams {
         let blank = state == Line::Field && self.field.is_empty();
         self.field.clear();
         self.state = Line::Field;
-        if !blank {
-            return Ok(());
+        if blank {
+            self.end_event(scanner, harvest)
+        } else {
+            Ok(())
         }
+    }
+
+    /// What comes next belongs to another event.
+    pub(crate) fn end_event(
+        &mut self,
+        scanner: &Scanner,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
         self.events += 1;
         self.json = JsonPath::default();
         self.kind = None;
@@ -341,6 +371,9 @@ impl LogicalText {
 
     /// Paints the bytes of a match, piece by piece.
     fn paint(&self, (start, signature): (u64, u32), (from, to): (u64, u64), harvest: &mut Harvest) {
+        let same = |open: &&(u64, u32, u64, u64)| (open.0, open.1) == (start, signature);
+        let open = self.opens.iter().find(same).map(|open| open.2);
+        let of = open.or_else(|| self.place(start)).unwrap_or_default();
         let mut piece: Option<Stretch> = None;
         for position in from..to {
             let Some(place) = self.place(position) else {
@@ -350,8 +383,9 @@ impl LogicalText {
                 Some(piece) if piece.end == place => piece.end += 1,
                 _ => {
                     let begun = Stretch {
-                        start: place,
+                        of,
                         signature,
+                        start: place,
                         end: place + 1,
                         shown: position - start,
                     };
