@@ -242,7 +242,10 @@ impl Base64 {
             return Ok(());
         };
         let resume = run.resume.get(alignment).copied().unwrap_or_default();
-        let first = index - back_by;
+        // What would have to stand before the run does not.
+        let Some(first) = index.checked_sub(back_by) else {
+            return Ok(());
+        };
         if slot.is_some() || first < resume {
             return Ok(());
         }

@@ -499,3 +499,16 @@ fn cuts_that_once_differed() {
         hold_all_cuts(&scanner, &Carrier::Text, text).unwrap();
     }
 }
+
+#[test]
+fn a_run_may_begin_within_what_would_tell_gzip() {
+    // The end of a group, as in the middle of a stream, where a run starts: nothing stands before it.
+    for start in [":fiw", ":B+LC", ":4H+LC", ":Afiw"] {
+        for rest in ["lllllllllmlllllll]}\n\n", "AAAAAAAA", " y", ""] {
+            let text = format!("{{\"a\":\" {start}{rest}");
+            for carrier in [Carrier::Sse, Carrier::Text] {
+                assert!(hold_all_cuts(&scanner(), &carrier, text.as_bytes()).is_ok());
+            }
+        }
+    }
+}
