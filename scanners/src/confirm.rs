@@ -494,13 +494,6 @@ fn opens(signature: &Signature, pattern: &Pattern, there: &[u8]) -> Option<bool>
     }
 }
 
-/// Whether the literal that stands inside every match is missing, which is asked at no cost before
-/// there is a candidate; false if too few bytes are there to tell.
-pub(crate) fn misses_literal(signature: &Signature, there: &[u8]) -> bool {
-    literal_reach(signature)
-        .is_some_and(|reach| there.len() >= reach && !shows_literal(signature, there))
-}
-
 /// Whether the literal that stands inside every match, if there is one, stands where it can.
 fn shows_literal(signature: &Signature, window: &[u8]) -> bool {
     let Shape::Pattern {

@@ -14,6 +14,7 @@ use regex_syntax::hir::{Hir, HirKind};
 
 use crate::anchors::{Anchors, Entry};
 use crate::catalog::class_bytes;
+use crate::inner::Inner;
 use crate::rows::{Leading, Rows};
 use crate::starts::{FirstPass, Places};
 use crate::{Anchor, ByteSet, CatalogError, Pattern, Segment, Shape, Signature};
@@ -29,6 +30,7 @@ pub(crate) struct Index {
     pub(crate) anchors: Anchors,
     pub(crate) rows: Rows,
     first_pass: FirstPass,
+    pub(crate) inner: Inner,
     /// The words of all contexts.
     words: Option<Words>,
     /// By signature: what is known of a regex besides the regex.
@@ -116,6 +118,7 @@ impl Index {
             first_pass: FirstPass::new(&anchors, rows.everywhere),
             anchors,
             rows,
+            inner: Inner::new(signatures),
             words: words_of(signatures)?,
             forms: signatures.iter().map(Form::of).collect(),
             email,

@@ -25,6 +25,7 @@ mod fold;
 pub mod gitleaks;
 mod index;
 mod inflate;
+mod inner;
 mod json_path;
 mod known;
 mod layer;

@@ -15,15 +15,21 @@ const COLUMNS: usize = 16;
 /// Runs are measured up to this length.
 const RUN_MAX: usize = BLOCK;
 
+/// What credentials are made of.
+const ALPHABETS: [ByteSet; 3] = [
+    ByteSet::ALNUM,
+    ByteSet::URL_SAFE,
+    ByteSet::URL_SAFE.with(b"+/"),
+];
+
 /// What is known of the first bytes of a row's matches.
 pub(crate) struct Leading {
     /// The bytes that may stand at each of the first places of every match.
     pub(crate) sets: Vec<ByteSet>,
-    /// How long the run of letters and digits is at the start of a match; `RUN_MAX` and more are
-    /// not told apart.
-    run: (usize, usize),
     /// Whether every match starts with [`PHRASE`] bytes of [`WORDS`].
     phrase: bool,
+    /// For each of [`ALPHABETS`], how long the run of it is at the start of a match.
+    runs: [(usize, usize); ALPHABETS.len()],
     /// For a number: its shortest and longest length in digits.
     number: Option<(usize, usize)>,
 }
@@ -71,11 +77,13 @@ struct Bank {
     rows: Vec<u32>,
     /// The rows that need a word of their context before them.
     need_word: u64,
+    /// The rows inside the matches of which a literal stands.
+    inner: u64,
     /// By the byte before.
     left: Box<[u64; 256]>,
     columns: [Box<[u64; 256]>; COLUMNS],
-    /// By the length of the run of letters and digits.
-    by_run: Box<[u64; RUN_MAX + 1]>,
+    /// For each of [`ALPHABETS`], by the length of the run of it.
+    by_run: [Box<[u64; RUN_MAX + 1]>; ALPHABETS.len()],
     /// The rows of digits that must end where no digit follows.
     numbers: u64,
     /// By the length of a number: which of those allow it.
@@ -91,18 +99,22 @@ pub(crate) struct Survivor {
     pub(crate) signature: u32,
     /// Whether a word of its context must stand before it.
     pub(crate) needs_word: bool,
+    /// Whether a literal must stand inside it.
+    pub(crate) has_inner: bool,
 }
 
 impl Leading {
     /// What is known of a signature whose matches start with these bytes.
     pub(crate) fn new(sets: Vec<ByteSet>, signature: &Signature) -> Leading {
-        let is_alnum = |set: &&ByteSet| set.is_subset(&ByteSet::ALNUM);
-        let least = sets.iter().take(RUN_MAX).take_while(is_alnum).count();
-        let most = only_alnum(signature).unwrap_or(RUN_MAX).min(RUN_MAX);
+        let runs = ALPHABETS.map(|alphabet| {
+            let inside = |set: &&ByteSet| set.is_subset(&alphabet);
+            let least = sets.iter().take(RUN_MAX).take_while(inside).count();
+            longest(signature, &alphabet).map_or((least, usize::MAX), |most| (least, most))
+        });
         Leading {
             sets,
-            run: (least, if most < least { RUN_MAX } else { most }),
             phrase: is_phrase(signature),
+            runs,
             number: number(signature),
         }
     }
@@ -129,18 +141,30 @@ impl Leading {
     }
 }
 
-/// The longest match, if all matches are runs of letters and digits that end where the run ends.
-fn only_alnum(signature: &Signature) -> Option<usize> {
-    let ends_with_run = |right: &ByteSet| ByteSet::ALNUM.is_subset(right);
+/// The longest match, if all matches are of this alphabet and end where the run of it ends.
+fn longest(signature: &Signature, alphabet: &ByteSet) -> Option<usize> {
+    let ends_with_run = |right: &ByteSet| alphabet.is_subset(right);
     match &signature.shape {
         Shape::Token {
-            segments, right, ..
-        } if ends_with_run(right) => match segments.as_slice() {
-            [Segment::Run { alphabet, max, .. }] if alphabet.is_subset(&ByteSet::ALNUM) => {
-                Some(*max as usize)
-            }
-            _ => None,
-        },
+            anchors,
+            segments,
+            right,
+            ..
+        } if anchors.is_empty() && ends_with_run(right) => {
+            let lengths = segments.iter().map(|segment| match segment {
+                Segment::Literal(bytes) => {
+                    let inside = bytes.iter().all(|byte| alphabet.contains(*byte));
+                    inside.then_some(bytes.len())
+                }
+                Segment::Run {
+                    alphabet: bytes,
+                    max,
+                    ..
+                } => bytes.is_subset(alphabet).then_some(*max as usize),
+                Segment::Digits { .. } => None,
+            });
+            lengths.sum()
+        }
         _ => None,
     }
 }
@@ -192,7 +216,10 @@ impl Rows {
             .as_ref()
             .is_some_and(|context| !context.bare_only);
         if let Some(bank) = self.banks.last_mut() {
-            bank.add(number, &left, leading, needs_word);
+            let bit = bank.add(number, &left, leading);
+            bank.need_word |= if needs_word { bit } else { 0 };
+            let has_inner = crate::inner::literals(signature).is_some();
+            bank.inner |= if has_inner { bit } else { 0 };
         }
         Ok(())
     }
@@ -210,7 +237,7 @@ impl Rows {
             let mut alive = bank.alive(before, there);
             if alive != 0 {
                 let runs = runs.get_or_insert_with(|| Runs::at(there, ended));
-                alive &= bank.allow(runs.alnum);
+                alive &= bank.allow(&runs.lengths);
                 if alive & bank.numbers != 0 {
                     let known = || number::lengths(there, ended);
                     alive &= bank.allow_numbers(*runs.numbers.get_or_insert_with(known));
@@ -224,45 +251,54 @@ impl Rows {
 /// The runs at a place.
 #[derive(Clone, Copy)]
 struct Runs {
-    /// How many letters and digits; `RUN_MAX` if it may be that many.
-    alnum: usize,
+    /// How many bytes of each of [`ALPHABETS`]; `RUN_MAX` if it may be that many.
+    lengths: [usize; ALPHABETS.len()],
     /// How many digits the numbers there could have, once that was asked.
     numbers: Option<u64>,
 }
 
-const RUN_SETS: [AsciiSet; 1] = [AsciiSet::new(ByteSet::ALNUM)];
-
 impl Runs {
     fn at(there: &[u8], ended: bool) -> Runs {
-        let [alnum] = masks(there, &RUN_SETS).map(|mask| mask.trailing_ones() as usize);
-        let known = alnum < there.len().min(RUN_MAX) || ended;
+        let lengths = masks(there, &RUN_SETS).map(|mask| {
+            let length = mask.trailing_ones() as usize;
+            let known = length < there.len().min(RUN_MAX) || ended;
+            if known { length } else { RUN_MAX }
+        });
         Runs {
-            alnum: if known { alnum } else { RUN_MAX },
+            lengths,
             numbers: None,
         }
     }
 }
+
+const RUN_SETS: [AsciiSet; ALPHABETS.len()] = {
+    let [alnum, token, base64] = ALPHABETS;
+    [
+        AsciiSet::new(alnum),
+        AsciiSet::new(token),
+        AsciiSet::new(base64),
+    ]
+};
 
 impl Bank {
     fn new() -> Bank {
         Bank {
             rows: Vec::new(),
             need_word: 0,
+            inner: 0,
             left: Box::new([0; 256]),
             columns: std::array::from_fn(|_| Box::new([0; 256])),
-            by_run: Box::new([0; RUN_MAX + 1]),
+            by_run: std::array::from_fn(|_| Box::new([0; RUN_MAX + 1])),
             numbers: 0,
             by_digits: Box::new([0; DIGITS_MAX + 1]),
             from_digits: Box::new([0; DIGITS_MAX + 1]),
         }
     }
 
-    fn add(&mut self, number: u32, left: &ByteSet, leading: &Leading, needs_word: bool) {
+    /// Adds a row; its bit.
+    fn add(&mut self, number: u32, left: &ByteSet, leading: &Leading) -> u64 {
         let bit = 1_u64 << self.rows.len();
         self.rows.push(number);
-        if needs_word {
-            self.need_word |= bit;
-        }
         allow(self.left.as_mut_slice(), bit, |byte| !left.contains(byte));
         for (place, column) in self.columns.iter_mut().enumerate() {
             let set = leading.sets.get(place);
@@ -275,10 +311,11 @@ impl Bank {
                 *mask |= if allowed(length) { bit } else { 0 };
             }
         };
-        let (least, most) = leading.run;
-        lengths(self.by_run.as_mut_slice(), &|length| {
-            least <= length && (length <= most || length == RUN_MAX)
-        });
+        for (table, (least, most)) in self.by_run.iter_mut().zip(leading.runs) {
+            lengths(table.as_mut_slice(), &|length| {
+                least <= length && (length <= most || length == RUN_MAX)
+            });
+        }
         if let Some((min, max)) = leading.number {
             self.numbers |= bit;
             lengths(self.by_digits.as_mut_slice(), &|length| {
@@ -286,6 +323,7 @@ impl Bank {
             });
             lengths(self.from_digits.as_mut_slice(), &|length| length <= max);
         }
+        bit
     }
 
     /// The rows that allow these bytes.
@@ -300,9 +338,11 @@ impl Bank {
         alive
     }
 
-    /// The rows that allow a run of so many letters and digits.
-    fn allow(&self, run: usize) -> u64 {
-        self.by_run.get(run).copied().unwrap_or(u64::MAX)
+    /// The rows that allow runs of these lengths.
+    fn allow(&self, lengths: &[usize; ALPHABETS.len()]) -> u64 {
+        let tables = self.by_run.iter().zip(lengths);
+        let rows = tables.map(|(table, length)| table.get(*length).copied());
+        rows.fold(u64::MAX, |all, rows| all & rows.unwrap_or(u64::MAX))
     }
 
     /// All rows but the numbers that have none of these lengths.
@@ -327,6 +367,7 @@ impl Bank {
             Some(Survivor {
                 signature: *self.rows.get(row as usize)?,
                 needs_word: self.need_word >> row & 1 == 1,
+                has_inner: self.inner >> row & 1 == 1,
             })
         })
     }

@@ -7,10 +7,13 @@
 use aho_corasick::automaton::StateID;
 
 use crate::anchors::Lookup;
-use crate::confirm::{Candidate, Step, Swallow, misses_literal};
+use crate::confirm::{Candidate, Step, Swallow};
+use crate::context::Words;
+use crate::inner::Absence;
 use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::places::local_part_start;
+use crate::rows::Survivor;
 use crate::scanner::Scanner;
 use crate::starts::Place;
 use crate::text::Text;
@@ -54,6 +57,10 @@ pub(crate) struct Search {
     /// Where the local part of an e-mail address at the end of the text would start.
     open_local: u64,
     live: Vec<Candidate>,
+    /// Room for the rows that could start at one place.
+    rows: Vec<Survivor>,
+    /// Where no literal that stands inside a value was found.
+    absence: Absence,
     swallows: Vec<Swallow>,
     known: NeedleSearch,
     /// Up to where context words were looked for, how far into one that was, and where the last
@@ -63,6 +70,8 @@ pub(crate) struct Search {
     last_word: Option<u64>,
 }
 
+/// Up to so many rows are asked for their words one by one.
+const WORDS_APART: usize = 3;
 /// How far before a match a word of its context may stand.
 const WINDOW_MAX: u64 = 96;
 
@@ -298,26 +307,31 @@ impl Search {
 
     /// Looks for signatures without an anchor.
     fn look_rows(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
-        let at = self.next;
+        let (at, index) = (self.next, &scanner.index);
         let before = text.before(at).filter(|_| !after_escape(text, at));
-        let mut after_word = None;
-        for row in scanner
-            .index
-            .rows
-            .survivors(before, text.from(at), text.ended)
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.extend(index.rows.survivors(before, text.from(at), text.ended));
+        if rows.iter().any(|row| row.has_inner)
+            && index.inner.is_absent(text, at, &mut self.absence)
         {
-            let signature = scanner.signatures().get(row.signature as usize);
-            if signature.is_none_or(|signature| misses_literal(signature, text.from(at))) {
-                continue;
-            }
-            // Reading for words costs most, so it is done last, and once.
-            if !row.needs_word
-                || *after_word.get_or_insert_with(|| self.is_after_word(scanner, text))
-            {
+            rows.retain(|row| !row.has_inner);
+        }
+        // Where many ask for a word, one look tells whether there is any at all.
+        if rows.iter().filter(|row| row.needs_word).count() > WORDS_APART
+            && !self.is_after_word(scanner, text)
+        {
+            rows.retain(|row| !row.needs_word);
+        }
+        for row in rows.drain(..) {
+            let words = scanner.words(row.signature).filter(|_| row.needs_word);
+            let stands =
+                |words: &Words| words.stand_in(text.slice(at.saturating_sub(words.window), at));
+            if words.is_none_or(stands) {
                 let candidate = Candidate::without_anchor(at, row.signature);
                 self.try_candidate(scanner, text, candidate, found);
             }
         }
+        self.rows = rows;
     }
 
     /// Whether any word of any context stands shortly before `next`. Which one, and whether it
