@@ -86,19 +86,21 @@ fn home_project_and_tmp_stay_usable() {
 #[test]
 fn a_signal_to_egret_reaches_the_command_once() {
     let user = User::new();
+    // A handler may run in the midst of a `print`, which Python does not let it begin another.
     let script = "
 import os, signal
 count = 0
+def say(words): os.write(1, f'{words}\\n'.encode())
 def term(*_):
     global count
     count += 1
-    print('got', flush=True)
+    say('got')
 def usr1(*_):
-    print(f'n={count}', flush=True)
+    say(f'n={count}')
     os._exit(3)
 signal.signal(signal.SIGTERM, term)
 signal.signal(signal.SIGUSR1, usr1)
-print('ready', flush=True)
+say('ready')
 while True: signal.pause()
 ";
     let mut child = user
