@@ -117,14 +117,10 @@ fn tells(kind: RunKind, text: &Text<'_>, start: u64) -> Option<u64> {
     Some(at)
 }
 
-/// Whether what stands at the place is encoded.
+/// How long what stands at the place is, if it is encoded.
 pub(crate) fn is_encoded(unit: Unit) -> Option<u64> {
     match unit {
-        Unit::Encoded {
-            length,
-            opens: true,
-            ..
-        } => Some(u64::from(length)),
-        _ => None,
+        Unit::Encoded { length, .. } => Some(u64::from(length)),
+        Unit::Literal | Unit::Unknown => None,
     }
 }

@@ -240,11 +240,23 @@ impl Encoding {
         }
     }
 
+    /// Whether a character that is no ASCII stands right after a letter or digit that is: the last
+    /// of a word that is no word of another script.
+    fn ends_word(&self, text: &Text<'_>, position: u64) -> bool {
+        matches!(self.announces, Announce::NotAscii)
+            && text
+                .before(position)
+                .is_some_and(|byte| byte.is_ascii_alphanumeric())
+    }
+
     fn find(&self, text: &Text<'_>, mut from: u64) -> Trigger {
         while let Some(offset) = self.announced(text.from(from)) {
             let position = from + offset as u64;
             match (self.unit)(text.from(position), text.ended) {
                 Unit::Encoded { opens: true, .. } => return Trigger::At(position),
+                Unit::Encoded { .. } if self.ends_word(text, position) => {
+                    return Trigger::At(position);
+                }
                 Unit::Unknown => return Trigger::NotBefore(position),
                 Unit::Encoded { length, .. } => from = position + u64::from(length),
                 Unit::Literal => from = position + 1,

@@ -367,6 +367,27 @@ fn encodings_beside_each_other_are_not_deep() {
 }
 
 #[test]
+fn a_look_alike_anywhere_in_a_value() {
+    let scanner = scanner();
+    // Of the last letters of an example one has a look-alike.
+    let ends = "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".replace("xL", "Lx");
+    for (at, letter) in ends.char_indices().skip(4) {
+        let Some(twin) = "\u{440}\u{430}\u{445}\u{435}"
+            .chars()
+            .zip("paxe".chars())
+            .find_map(|(twin, plain)| (plain == letter).then_some(twin))
+        else {
+            continue;
+        };
+        for after in ["", " ", "\"", "\n"] {
+            let text = format!("x {}{twin}{}{after}", &ends[..at], &ends[at + 1..]);
+            let answer = hold_all_cuts(&scanner, &Carrier::Text, text.as_bytes());
+            assert_eq!(ids(&answer), ["github-token"], "{text}");
+        }
+    }
+}
+
+#[test]
 fn escapes_within_escapes() {
     let scanner = scanner();
     let mut text = GITHUB.replace('p', "\\u0070").replace('Z', "\\x5a");
@@ -434,6 +455,8 @@ fn hidden_text(between: &'static [u8]) -> impl Strategy<Value = Shown> {
         ":",
         "0x",
         "\u{430}",
+        "\u{440}",
+        "x\u{440} ",
         "\u{200b}",
         "\\",
         "\\\\u0041",
