@@ -174,6 +174,8 @@ pub struct Draft {
     pub because: Vec<Arc<str>>,
     /// What was found.
     pub findings: Vec<FindingEntry>,
+    /// How many more there were than are listed.
+    pub findings_unlisted: u64,
     /// The number of the policy's load.
     pub policy_generation: u64,
     /// The hash of the policy's text.
@@ -187,6 +189,7 @@ impl Draft {
     /// everything a peer chose is bounded and freed of control characters.
     pub fn judged(judged: &Judged<'_>) -> Self {
         let facts = judged.facts;
+        let findings = findings(facts, judged.verdict, judged.told);
         Self {
             time: judged.time,
             event: judged.event,
@@ -201,7 +204,9 @@ impl Draft {
             enforced: judged.verdict.enforced,
             code: judged.verdict.code,
             because: judged.verdict.because.clone(),
-            findings: findings(facts, judged.verdict, judged.told),
+            findings_unlisted: (facts.findings.len().saturating_sub(judged.told) as u64)
+                .saturating_sub(findings.len() as u64),
+            findings,
             policy_generation: judged.policy.generation(),
             policy_digest: judged.policy.digest().to_owned(),
             outcome: None,
@@ -276,5 +281,5 @@ fn findings(facts: &Facts<'_>, verdict: &Verdict, told: usize) -> Vec<FindingEnt
 
 /// The most findings one record lists; a body of a million card numbers must not make a record of
 /// a hundred megabytes. The verdict is over all of them, and a hundred harmless ones do not push the
-/// one that was denied out of the record.
+/// one that was denied out of the record. The rest is counted.
 const FINDINGS_LIMIT: usize = 100;

@@ -133,6 +133,8 @@ struct DraftLine<'a> {
     code: Option<&'static str>,
     because: Vec<&'a str>,
     findings: Vec<FindingLine<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    findings_unlisted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<OutcomeLine>,
     policy: PolicyLine<'a>,
@@ -189,6 +191,11 @@ struct PolicyLine<'a> {
     digest: &'a str,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl<'a> DraftLine<'a> {
     fn new(seq: u64, prev: String, draft: &'a Draft) -> Self {
         Self {
@@ -216,6 +223,7 @@ impl<'a> DraftLine<'a> {
             code: draft.code.map(egret_policies::Code::as_str),
             because: draft.because.iter().map(AsRef::as_ref).collect(),
             findings: draft.findings.iter().map(FindingLine::new).collect(),
+            findings_unlisted: draft.findings_unlisted,
             outcome: draft.outcome.as_ref().map(OutcomeLine::new),
             policy: PolicyLine {
                 generation: draft.policy_generation,

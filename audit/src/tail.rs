@@ -48,6 +48,9 @@ pub struct Record {
     /// What was found.
     #[serde(default)]
     pub findings: Vec<RecordFinding>,
+    /// How many more there were.
+    #[serde(default)]
+    pub findings_unlisted: u64,
     /// How it ended.
     pub outcome: Option<RecordOutcome>,
     /// What became of a policy that was to be loaded.
@@ -245,6 +248,9 @@ impl fmt::Display for Record {
         for finding in &self.findings {
             let (id, part) = (shown(&finding.signature), shown(&finding.part));
             write!(f, " [{id} in {part}: {}]", shown(&finding.action))?;
+        }
+        if self.findings_unlisted > 0 {
+            write!(f, " [and {} more]", self.findings_unlisted)?;
         }
         self.of_the_log(f)?;
         match &self.outcome {

@@ -25,6 +25,8 @@ pub(crate) struct Known {
     pub(crate) head: Option<RequestHead>,
     /// What was found, request and response.
     pub(crate) findings: Vec<Finding>,
+    /// Findings beyond those: alike to one of them.
+    pub(crate) further: u64,
     /// The first thing that went wrong.
     pub(crate) trouble: Option<Trouble>,
 }
@@ -74,6 +76,8 @@ impl Known {
             let alike = |kept: &Finding| policy.judges_alike(kept, finding);
             if self.findings.len() < FINDINGS_KEPT || !self.findings.iter().rev().any(alike) {
                 self.findings.push(finding.clone());
+            } else {
+                self.further += 1;
             }
         }
     }
@@ -145,6 +149,8 @@ mod tests {
         let mut known = Known::default();
         (0..100).for_each(|_| known.note(&flood, &policy));
         assert_eq!(known.findings.len(), FINDINGS_KEPT);
+        let all = 100 * flood.len() as u64;
+        assert_eq!(known.further, all - FINDINGS_KEPT as u64, "counted");
         known.note(
             &found(Side::Response, "ann.lee@lakeside-clinic.org\n"),
             &policy,

@@ -44,6 +44,8 @@ pub(super) struct Books {
     pub(super) outcome: Outcome,
     /// Findings that the decision on record is about.
     pub(super) recorded: usize,
+    /// Findings that it counts beyond those.
+    pub(super) counted: u64,
 }
 
 /// How far an exchange has come.
@@ -145,7 +147,7 @@ impl OpenFlow {
         verdict: &Verdict,
         told: usize,
     ) -> Draft {
-        Draft::judged(&Judged {
+        let mut draft = Draft::judged(&Judged {
             time: SystemTime::now(),
             event,
             exchange,
@@ -154,7 +156,9 @@ impl OpenFlow {
             policy: &self.snapshot.policy,
             inspected: verdict.action != egret_policies::VerdictAction::Tunnel,
             told,
-        })
+        });
+        draft.findings_unlisted += known.further;
+        draft
     }
 }
 
@@ -173,6 +177,7 @@ impl OpenExchange {
                 draft,
                 outcome,
                 recorded: 0,
+                counted: 0,
             }),
             started: Instant::now(),
         })
@@ -217,6 +222,7 @@ impl OpenExchange {
             let mut books = lock(&self.books);
             let draft = self.draft(&books.known, verdict, 0);
             books.recorded = books.known.findings.len();
+            books.counted = books.known.further;
             // What is written next is what comes after.
             books.draft = Draft {
                 findings: Vec::new(),
@@ -256,6 +262,10 @@ impl OpenExchange {
             Stage::Undecided => broken_off(&self.flow, self.id, &books.known),
             Stage::Refused | Stage::Forwarded => self.draft(&books.known, &verdict, books.recorded),
         };
+        // None of them where nothing is decided yet.
+        let counted = books.counted;
+        let unlisted = &mut books.draft.findings_unlisted;
+        *unlisted = unlisted.saturating_sub(counted);
         verdict
     }
 

@@ -22,6 +22,7 @@ pub fn time() -> SystemTime {
 /// The example of the contract.
 pub fn draft() -> Draft {
     Draft {
+        findings_unlisted: 0,
         time: time(),
         event: Event::Decision,
         flow: FlowId(1, 2),
