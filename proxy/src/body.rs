@@ -30,6 +30,7 @@
 //! heads (`framing`, `heads`).
 
 mod hold;
+mod opened;
 mod pipe;
 mod report;
 
@@ -47,6 +48,7 @@ use http_body::{Body, Frame, SizeHint};
 use crate::decode::{Codings, Expansion};
 use crate::framing;
 use crate::heads::{self, Masks};
+use opened::Opened;
 use pipe::{Pipe, Turn};
 
 pub(crate) use hold::{Held, HoldFailed, Patience};
@@ -68,6 +70,8 @@ pub(crate) struct BodyOptions {
     pub(crate) codings: Codings,
     /// How much it may expand to.
     pub(crate) expansion: Expansion,
+    /// Whether what is compressed without saying so is opened.
+    pub(crate) opens: bool,
     /// The `Content-Length` of a message that has a body; `None` where there is no such header or
     /// it does not speak of this message's body (`HEAD`, 304).
     pub(crate) declared: Option<u64>,
@@ -111,6 +115,7 @@ where
 {
     /// Wraps `inner`. Nothing is pulled until the result is polled or held.
     pub(crate) fn new(inner: B, options: BodyOptions, observer: Box<dyn Observer>) -> Inspected<B> {
+        let opened = options.opens.then(|| Opened::new(&options));
         let session = options.scanner.session(SessionOptions {
             part: Part::body(options.side),
             carrier: options.carrier,
@@ -127,7 +132,7 @@ where
         Inspected {
             declared,
             inner,
-            pipe: Pipe::new(&options.codings, options.expansion, session),
+            pipe: Pipe::new(&options.codings, options.expansion, session, opened),
             account: Account::new(options.side, observer),
             twin: hold::Twin::new(&options.codings),
             scanner: options.scanner,
@@ -146,12 +151,25 @@ where
         let turn = self.pipe.turn()?;
         self.account.decoded = self.pipe.decoded();
         match turn {
-            Turn::Output(bytes, findings) => Poll::Ready(Ok(Step { bytes, findings })),
+            Turn::Output(bytes, findings) => Poll::Ready(Ok(Step {
+                bytes,
+                findings,
+                sealed: false,
+            })),
+            Turn::Sealed(findings) => Poll::Ready(Ok(Step {
+                bytes: Bytes::new(),
+                findings,
+                sealed: true,
+            })),
             Turn::Ended => {
                 let findings = self.scan_trailers()?;
                 self.phase = Phase::Ended;
                 let bytes = Bytes::new();
-                Poll::Ready(Ok(Step { bytes, findings }))
+                Poll::Ready(Ok(Step {
+                    bytes,
+                    findings,
+                    sealed: false,
+                }))
             }
             Turn::Dry => {
                 ready!(self.poll_inner(cx))?;
@@ -231,12 +249,12 @@ where
     }
 
     /// Asks the exchange about findings before the bytes of the step are released.
-    fn judge(&mut self, findings: &[Finding]) -> Result<(), BodyError> {
-        if findings.is_empty() {
+    fn judge(&mut self, step: &Step) -> Result<(), BodyError> {
+        if step.findings.is_empty() {
             return Ok(());
         }
-        self.account.findings += findings.len() as u64;
-        match self.account.found(findings) {
+        self.account.findings += step.findings.len() as u64;
+        match self.account.found(step) {
             Decision::Continue => Ok(()),
             Decision::Cut => Err(BodyError::Denied),
         }
@@ -257,7 +275,7 @@ where
     /// One step, judged; bytes go to `ready`.
     fn poll_judged(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         let step = ready!(self.poll_step(cx))?;
-        self.judge(&step.findings)?;
+        self.judge(&step)?;
         if !step.bytes.is_empty() {
             self.ready.push_back(step.bytes);
         }
@@ -380,6 +398,8 @@ impl<B> Drop for Inspected<B> {
 struct Step {
     bytes: Bytes,
     findings: Vec<Finding>,
+    /// They stand where nothing can be overwritten.
+    sealed: bool,
 }
 
 /// What is counted, and whom to tell.
@@ -405,10 +425,12 @@ impl Account {
         }
     }
 
-    fn found(&mut self, findings: &[Finding]) -> Decision {
-        self.observer
-            .as_mut()
-            .map_or(Decision::Cut, |observer| observer.found(findings))
+    fn found(&mut self, step: &Step) -> Decision {
+        match &mut self.observer {
+            Some(observer) if step.sealed => observer.found_sealed(&step.findings),
+            Some(observer) => observer.found(&step.findings),
+            None => Decision::Cut,
+        }
     }
 
     fn close(&mut self, ending: Ending) {

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use crate::entropy;
 use crate::forward::{self, Refused, permitted};
 use crate::gate::Refusal;
+use crate::judge::Known;
 use crate::line::Line;
 use crate::open::{OpenExchange, OpenFlow};
 use crate::pool::Key;
@@ -20,6 +21,7 @@ use crate::read::{self, Bound, Objection};
 use crate::reply::Reply;
 use crate::transparent;
 use crate::upstream::Offer;
+use crate::watched::is_substitute;
 
 /// One client connection, after unwrapping.
 pub(crate) struct Conversation {
@@ -49,6 +51,9 @@ impl Conversation {
     ) -> Result<Reply, Unidentified> {
         let (parts, body) = request.into_parts();
         let method = parts.method.clone();
+        if is_substitute(&method) {
+            return self.unreadable(&method).await;
+        }
         let (mut known, objection) = read::head(&self.bound, &parts, &self.flow);
         let objection = objection.or_else(|| transparent::unproven(&self.flow, &known));
         if let Some(objection) = &objection {
@@ -69,12 +74,37 @@ impl Conversation {
         }
     }
 
+    /// What is known of every request before its head is read.
+    pub(crate) fn known(&self) -> Known {
+        match &self.bound {
+            Bound::To(known) => known.clone(),
+            Bound::Anywhere => Known::default(),
+        }
+    }
+
+    /// A head that cannot be read: refused and recorded, and nothing of it shown.
+    async fn unreadable(&self, method: &Method) -> Result<Reply, Unidentified> {
+        let mut known = self.known();
+        known.fail(Trouble::BadRequest);
+        let exchange = OpenExchange::new(&self.flow, identify()?, known);
+        let refused = Refused {
+            verdict: exchange.judge(),
+            detail: Some(UNREADABLE.into()),
+        };
+        Ok(refuse(&exchange, refused, method).await)
+    }
+
     /// Where a request may be sent, by the one resolution, so that one rule decides all that follows. `None`: the
     /// address is known already.
     pub(crate) async fn locate(&self, exchange: &OpenExchange) -> Result<Option<Located>, Refused> {
         let mut known = exchange.with_known(|known| known.clone());
         if known.address.is_some() {
             return Ok(None);
+        }
+        if let Some(before) = self.before() {
+            known.address = before.first();
+            exchange.reached(&known);
+            return Ok(Some(before));
         }
         let located = reach::locate(&self.flow, &mut known).await;
         exchange.reached(&known);
@@ -93,12 +123,18 @@ impl Conversation {
         if let Some(line) = self.open_line(exchange) {
             return Ok(line);
         }
-        self.dial(exchange, located).await
+        self.dial(exchange, located.or_else(|| self.before())).await
     }
 
-    /// A newly dialled line, in the version the client was promised.
-    pub(crate) async fn fresh_line(&self, exchange: &OpenExchange) -> Result<Arc<Line>, Refused> {
-        self.dial(exchange, None).await
+    /// A newly dialled line in the place of `spent`, to the same address: it is the one that was judged, and the one
+    /// on record.
+    pub(crate) async fn fresh_line(
+        &self,
+        exchange: &OpenExchange,
+        spent: &Line,
+    ) -> Result<Arc<Line>, Refused> {
+        self.dial(exchange, Some(Located::at(spent.address())))
+            .await
     }
 
     /// After the answer's head: where the line goes once the answer is over.
@@ -107,6 +143,14 @@ impl Conversation {
             && let Some(key) = self.key(exchange)
         {
             self.flow.shared.pool.give_back(key, Arc::clone(line));
+        }
+    }
+
+    /// Where the connection's own line goes: the name is not resolved a second time for it.
+    fn before(&self) -> Option<Located> {
+        match &self.road {
+            Road::Own { line, .. } => lock(line).as_ref().map(|line| Located::at(line.address())),
+            Road::Pooled => None,
         }
     }
 
@@ -229,6 +273,8 @@ pub(crate) fn words() -> Result<[u64; 2], Unidentified> {
     let low: [u8; 8] = entropy::bytes().map_err(|_| Unidentified)?;
     Ok([u64::from_ne_bytes(high), u64::from_ne_bytes(low)])
 }
+
+const UNREADABLE: &str = "the head of the request is malformed or too large";
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -35,6 +35,30 @@ pub(crate) enum Coding {
     Zstd,
 }
 
+impl Coding {
+    /// What the first bytes of a body say by themselves, whatever its label: [`MAGIC`] of them at least, unless the
+    /// body is shorter. Brotli and raw deflate have no mark.
+    pub(crate) fn by_magic(first: &[u8]) -> Option<Coding> {
+        match first {
+            [0x1f, 0x8b, 8, ..] => Some(Coding::Gzip),
+            // A frame, or one to be skipped (RFC 8878, section 3.1).
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                Some(Coding::Zstd)
+            }
+            [one, two, ..] if is_zlib(*one, *two) && two & ZLIB_DICTIONARY == 0 => {
+                Some(Coding::Deflate)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its mark is never the beginning of something else: three fixed bytes or more. Of zlib there are two,
+    /// and `x^` is one of them.
+    pub(crate) fn is_marked_for_sure(self) -> bool {
+        matches!(self, Coding::Gzip | Coding::Zstd)
+    }
+}
+
 /// The codings of a body, in the order in which they were applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Codings(Vec<Coding>);
@@ -56,6 +80,11 @@ impl Codings {
             return Err(DecodeError::TooManyCodings);
         }
         Ok(Codings(codings))
+    }
+
+    /// The one coding.
+    pub(crate) fn one(coding: Coding) -> Codings {
+        Codings(vec![coding])
     }
 
     /// Whether there is nothing to undo.
@@ -450,19 +479,25 @@ impl Codec {
 /// zlib starts with method 8, a window of at most 32 KiB and a check of both bytes (RFC 1950,
 /// section 2.2); what does not is taken for raw deflate.
 fn sniff_deflate(one: u8, two: u8) -> Codec {
-    let is_zlib = one & 0x0f == 8
-        && one >> 4 <= 7
-        && (u16::from(one) << 8 | u16::from(two)).is_multiple_of(31);
-    if is_zlib {
+    if is_zlib(one, two) {
         Codec::Zlib(ZlibDecoder::new())
     } else {
         Codec::Raw(DeflateDecoder::new())
     }
 }
 
+fn is_zlib(one: u8, two: u8) -> bool {
+    let check = u16::from(one) << 8 | u16::from(two);
+    one & 0x0f == 8 && one >> 4 <= 7 && check.is_multiple_of(31)
+}
+
 /// 8 MiB, what RFC 8878 asks every decoder to support and RFC 9659 makes the limit on the web.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
+/// Bytes that [`Coding::by_magic`] wants to see.
+pub(crate) const MAGIC: usize = 4;
+
+const ZLIB_DICTIONARY: u8 = 0x20;
 const GZIP_FLAGS_OFFSET: u64 = 3;
 const GZIP_RESERVED_FLAGS: u8 = 0xe0;
 

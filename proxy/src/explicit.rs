@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::conversation::{self, Conversation, Road, Unidentified};
 use crate::drain::draining;
 use crate::forward::Refused;
-use crate::http_server::http1_builder;
+use crate::http_server::{account, http1_builder};
 use crate::judge::Known;
 use crate::open::{OpenExchange, OpenFlow};
 use crate::read::{self, Bound, Objection};
@@ -38,11 +38,12 @@ pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
         }),
         tunnel: Mutex::new(None),
     });
-    let (stream, two_lengths) = Watched::new(Captured::new(stream, shared.limits.idle));
+    let stream = Captured::new(stream, shared.limits.idle);
+    let (stream, signs) = Watched::new(stream, shared.limits.header_bytes);
     let service = {
-        let front = Arc::clone(&front);
+        let (front, signs) = (Arc::clone(&front), signs.clone());
         service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(two_lengths.clone());
+            request.extensions_mut().insert(signs.clone());
             Arc::clone(&front).request(request)
         })
     };
@@ -60,6 +61,7 @@ pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
     };
     if let Err(error) = served {
         tracing::debug!(%error, "explicit connection ended");
+        account(&front.conversation, &error, &signs);
     }
     if let Some((upgrade, known)) = front.take_tunnel() {
         enter(upgrade, flow, known).await;
@@ -142,8 +144,10 @@ async fn enter(upgrade: OnUpgrade, flow: Arc<OpenFlow>, known: Known) {
 /// the tunnel: whoever sends them may be smuggling, and the connection ends.
 fn reclaim(upgraded: Upgraded, flow: &OpenFlow, known: &Known) -> Option<Captured<TcpStream>> {
     let parts = upgraded.downcast::<Client>().ok()?;
-    if parts.read_buf.is_empty() {
-        return Some(parts.io.into_inner().into_inner());
+    if parts.read_buf.is_empty()
+        && let Some(stream) = parts.io.into_inner().into_inner()
+    {
+        return Some(stream);
     }
     serve::turn_away(
         flow,

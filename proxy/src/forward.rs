@@ -121,7 +121,7 @@ async fn inspect_request(
     let verdict = permitted(exchange.judge())?;
     let redacts = verdict.action == VerdictAction::Redact && verdict.enforced;
     let is_sealed = framing::seal_of(&head.headers).is_some();
-    if redacts && is_sealed {
+    if redacts && (is_sealed || is_stuck(terms, held.as_ref())) {
         return Err(sealed_off(exchange, verdict));
     }
     if redacts {
@@ -159,6 +159,11 @@ fn release(
         body: reply::on_record(held.body, exchange),
         out,
     }
+}
+
+/// Whether something that is to be overwritten stands inside what is compressed by itself.
+fn is_stuck(terms: &Terms, held: Option<&Held<Incoming>>) -> bool {
+    held.is_some_and(|held| held.sealed.iter().any(|found| terms.overwrites(found)))
 }
 
 fn is_coded(headers: &header::HeaderMap) -> bool {
@@ -200,7 +205,7 @@ async fn send(
 ) -> Result<(Arc<Line>, Response<Incoming>), Refused> {
     let (line, answered) = match line.send(request).await {
         Err(SendFailure::Unsent(request)) => {
-            let line = conversation.fresh_line(exchange).await?;
+            let line = conversation.fresh_line(exchange, &line).await?;
             let answered = line.send(*request).await;
             (line, answered)
         }
@@ -288,6 +293,9 @@ async fn inspect_answer(
     }
     let verdict = permitted(exchange.judge())?;
     let redacts = verdict.action == VerdictAction::Redact && verdict.enforced;
+    if redacts && is_stuck(terms, held.as_ref()) {
+        return Err(sealed_off(exchange, verdict));
+    }
     if redacts {
         let masked = heads::mask_response(&terms.snapshot.scanner, head, &terms.masks());
         masked.map_err(|_| sealed_off(exchange, verdict))?;

@@ -6,12 +6,12 @@
 //!
 //! What has been decided before these functions see a head, by the HTTP/1 parser: obsolete line
 //! folding, bare CR, spaces before colons and malformed chunks are refused. A `Content-Length` beside a
-//! `Transfer-Encoding` is dropped by it: [`Lengths`] sees it before, and marks the request.
+//! `Transfer-Encoding` is dropped by it: [`Messages`] sees it before, and marks the request.
 //!
 //! Deliberately absent: names and destinations (that Host, SNI and target agree is `serve`'s), the
 //! scanning of values (`heads`), and any socket.
 
-mod lengths;
+mod messages;
 mod prepare;
 
 use http::header::{
@@ -22,7 +22,7 @@ use http::uri::Scheme;
 use http::{Method, StatusCode, Uri, Version, request, response};
 use thiserror::Error;
 
-pub(crate) use lengths::{Lengths, TwoLengths};
+pub(crate) use messages::{Followed, Messages, Signs};
 pub(crate) use prepare::{
     BodyOut, RequestOut, ResponseOut, clean_trailers, prepare_request, prepare_response, seal_of,
 };
@@ -131,7 +131,7 @@ pub(crate) fn check_request(
     check_size(&head.headers, target, limits, &mut faults);
     check_fields(&head.headers, head.version, &mut faults);
     check_lengths(&head.headers, head.version, &mut faults);
-    if head.extensions.get().is_some_and(TwoLengths::stated) {
+    if head.extensions.get().is_some_and(Signs::two_lengths) {
         faults.push(HeadFault::TwoLengths);
     }
     check_method(head, &mut faults);

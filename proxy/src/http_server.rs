@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::config::Limits;
 use crate::conversation::Conversation;
 use crate::drain::draining;
+use crate::framing::Signs;
+use crate::serve;
 use crate::watched::Watched;
 use crate::windows;
 
@@ -24,18 +26,35 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = Arc::clone(&conversation.flow.shared);
-    let (stream, two_lengths) = Watched::new(stream);
+    let (stream, signs) = Watched::new(stream, shared.limits.header_bytes);
+    let (asked, seen) = (Arc::clone(&conversation), signs.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(two_lengths.clone());
-        Arc::clone(&conversation).exchange(request)
+        request.extensions_mut().insert(seen.clone());
+        Arc::clone(&asked).exchange(request)
     });
     let connection = http1_builder(&shared.limits).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = draining(shared.phase.clone()) => connection.as_mut().graceful_shutdown(),
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = draining(shared.phase.clone()) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = &served {
+        account(&conversation, error, &signs);
     }
-    connection.await
+    served
+}
+
+/// A head that never became a request has its record all the same.
+pub(crate) fn account(conversation: &Conversation, error: &hyper::Error, signs: &Signs) {
+    let reason = match error {
+        _ if error.is_parse() => "a request head could not be read",
+        _ if signs.unfinished() => "a request head did not end",
+        _ => return,
+    };
+    serve::turn_away(&conversation.flow, conversation.known(), reason);
 }
 
 /// Serves HTTP/2 until either side ends it.

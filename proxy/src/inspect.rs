@@ -57,6 +57,13 @@ impl Terms {
             .scan_matters(self.rule.as_deref(), side)
     }
 
+    /// Whether a finding is to be overwritten where it stands, or not to pass.
+    pub(crate) fn overwrites(&self, finding: &Finding) -> bool {
+        let (signature, part) = (&finding.signature, &finding.part);
+        let policy = &self.snapshot.policy;
+        policy.masks(self.rule.as_deref(), signature, part, self.host.as_ref())
+    }
+
     /// How a body with these headers is to be read.
     fn options(
         &self,
@@ -79,6 +86,7 @@ impl Terms {
             trailer_masks: self.masks(),
             codings,
             expansion: Expansion::default(),
+            opens: self.matters(side),
             declared,
         })
     }
@@ -119,6 +127,7 @@ pub(crate) async fn hold(
     let witness = Witness {
         exchange: Arc::clone(exchange),
         sealed,
+        terms: terms.clone(),
         _source: source,
     };
     Inspected::new(body, options, Box::new(witness))
@@ -131,6 +140,7 @@ struct Witness {
     exchange: Arc<OpenExchange>,
     /// Overwriting would break a promise about the bytes.
     sealed: bool,
+    terms: Terms,
     _source: Option<Arc<Line>>,
 }
 
@@ -139,6 +149,16 @@ impl Observer for Witness {
         let verdict = self.exchange.found(findings);
         let broken = self.sealed && verdict.action == VerdictAction::Redact && verdict.enforced;
         if verdict.refuses() || broken {
+            Decision::Cut
+        } else {
+            Decision::Continue
+        }
+    }
+
+    fn found_sealed(&mut self, findings: &[Finding]) -> Decision {
+        let verdict = self.exchange.found(findings);
+        let stuck = findings.iter().any(|found| self.terms.overwrites(found));
+        if verdict.refuses() || (stuck && verdict.enforced) {
             Decision::Cut
         } else {
             Decision::Continue

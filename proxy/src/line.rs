@@ -3,6 +3,8 @@
 //! Nouns: [`Line`] (the connection), [`SendFailure`] (what became of a request that got no answer).
 //! Deliberately neither a pool nor a client: who shares a line with whom is decided elsewhere.
 
+use std::net::SocketAddr;
+
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -19,6 +21,7 @@ use crate::windows;
 /// An open connection. Dropping it ends the connection, and with it whatever still runs on it.
 #[derive(Debug)]
 pub(crate) struct Line {
+    address: SocketAddr,
     sender: Sender,
     driver: AbortHandle,
 }
@@ -42,16 +45,27 @@ impl Line {
     /// Speaks HTTP on a connected stream.
     pub(crate) async fn open<S>(
         stream: S,
+        address: SocketAddr,
         speaks: Speaks,
         limits: &Limits,
     ) -> Result<Self, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        match speaks {
-            Speaks::Http1 => open_http1(stream, limits).await,
-            Speaks::Http2 => open_http2(stream, limits).await,
-        }
+        let (sender, driver) = match speaks {
+            Speaks::Http1 => open_http1(stream, limits).await?,
+            Speaks::Http2 => open_http2(stream, limits).await?,
+        };
+        Ok(Self {
+            address,
+            sender,
+            driver,
+        })
+    }
+
+    /// Where it was dialled.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Whether the upstream has ended the connection.
@@ -122,7 +136,7 @@ impl From<hyper::client::conn::TrySendError<Request<Stream>>> for SendFailure {
     }
 }
 
-async fn open_http1<S>(stream: S, limits: &Limits) -> Result<Line, UpstreamError>
+async fn open_http1<S>(stream: S, limits: &Limits) -> Result<(Sender, AbortHandle), UpstreamError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -137,13 +151,10 @@ where
             tracing::debug!(%error, "upstream connection ended");
         }
     });
-    Ok(Line {
-        sender: Sender::Http1(Mutex::new(sender)),
-        driver: driver.abort_handle(),
-    })
+    Ok((Sender::Http1(Mutex::new(sender)), driver.abort_handle()))
 }
 
-async fn open_http2<S>(stream: S, limits: &Limits) -> Result<Line, UpstreamError>
+async fn open_http2<S>(stream: S, limits: &Limits) -> Result<(Sender, AbortHandle), UpstreamError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -163,8 +174,5 @@ where
             tracing::debug!(%error, "upstream connection ended");
         }
     });
-    Ok(Line {
-        sender: Sender::Http2(sender),
-        driver: driver.abort_handle(),
-    })
+    Ok((Sender::Http2(sender), driver.abort_handle()))
 }

@@ -25,7 +25,7 @@ use crate::ledger::Ledger;
 use crate::listeners::Listeners;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
-use crate::reload::{Reloader, Watch};
+use crate::reload::{self, Reloader, Watch};
 use crate::room;
 use crate::roots::{self, RootsError};
 use crate::serve::Shared;
@@ -115,10 +115,12 @@ impl Proxy {
         let (phase, phases) = watch::channel(Phase::Serving);
         let key = state::fingerprint_key(&config.state_dir)?;
         let source = Source::new(&config, key);
+        // Before the load: what changes from here on is noticed, by this or by the watch.
+        let loaded = reload::contents(&source.files());
         let shared = Arc::new(share(&config, &source, &addresses, phases.clone())?);
         tokio::spawn(room::watch(log_path(&config), Arc::downgrade(&shared)));
         let reloader = Reloader::new(source, Arc::clone(&shared));
-        let watcher = config.watch.then(|| reloader.watch()).transpose()?;
+        let watcher = config.watch.then(|| reloader.watch(loaded)).transpose()?;
         let (alive, all_gone) = mpsc::channel(1);
         let mut listeners = listeners;
         let admin = std::mem::take(&mut listeners.admin);

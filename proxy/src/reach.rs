@@ -3,9 +3,10 @@
 //! Nouns: [`Located`]. Deliberately no record and no refusal: whatever fails becomes part of what is
 //! known, and the judgement that follows denies.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use egret_policies::Trouble;
+use tokio::net::TcpStream;
 
 use crate::judge::Known;
 use crate::line::Line;
@@ -17,6 +18,20 @@ use crate::upstream::{Offer, Speaks, UpstreamError};
 #[derive(Debug, Clone)]
 pub(crate) struct Located {
     addresses: Vec<SocketAddr>,
+}
+
+impl Located {
+    /// The one address that was judged before.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self {
+            addresses: vec![address],
+        }
+    }
+
+    /// The one that is tried first.
+    pub(crate) fn first(&self) -> Option<IpAddr> {
+        self.addresses.first().map(SocketAddr::ip)
+    }
 }
 
 /// Resolves what `known` names and keeps the addresses the policy lets be dialled, all by one rule: what was
@@ -37,28 +52,35 @@ pub(crate) async fn locate(flow: &OpenFlow, known: &mut Known) -> Option<Located
     (!addresses.is_empty()).then_some(Located { addresses })
 }
 
-/// Dials the located addresses in turn until one answers, as verified TLS where the client speaks it.
-/// `None`: `known` now holds the reason.
+/// Dials the located addresses until one answers, as verified TLS where the client speaks it. `None`: `known` now
+/// holds the reason.
 pub(crate) async fn dial(
     flow: &OpenFlow,
     known: &mut Known,
     located: &Located,
     offer: Offer,
 ) -> Option<Line> {
-    let deadline = flow.shared.upstream.deadline();
-    let mut last = UpstreamError::NoAddress;
-    for address in &located.addresses {
-        match line(flow, known, *address, (offer, deadline)).await {
+    let upstream = &flow.shared.upstream;
+    let deadline = upstream.deadline();
+    let mut left = located.addresses.clone();
+    let last = loop {
+        let (stream, address) = match upstream.connect_any(&left, deadline).await {
+            Ok(connected) => connected,
+            Err(error) => break error,
+        };
+        match line(flow, known, (stream, address), (offer, deadline)).await {
             Ok(line) => {
                 known.address = Some(address.ip());
                 return Some(line);
             }
-            Err(error) => last = error,
+            Err(error) => {
+                left.retain(|other| *other != address);
+                if !error.may_differ_elsewhere() || left.is_empty() {
+                    break error;
+                }
+            }
         }
-        if !last.may_differ_elsewhere() {
-            break;
-        }
-    }
+    };
     tracing::info!(flow = %flow.flow.id, error = %last, "upstream failed");
     known.fail(last.trouble());
     None
@@ -69,20 +91,19 @@ pub(crate) async fn socket(
     flow: &OpenFlow,
     known: &mut Known,
     located: &Located,
-) -> Option<tokio::net::TcpStream> {
-    let deadline = flow.shared.upstream.deadline();
-    let mut last = UpstreamError::NoAddress;
-    for address in &located.addresses {
-        match flow.shared.upstream.connect(*address, deadline).await {
-            Ok(stream) => {
-                known.address = Some(address.ip());
-                return Some(stream);
-            }
-            Err(error) => last = error,
+) -> Option<TcpStream> {
+    let upstream = &flow.shared.upstream;
+    let dialled = upstream.connect_any(&located.addresses, upstream.deadline());
+    match dialled.await {
+        Ok((stream, address)) => {
+            known.address = Some(address.ip());
+            Some(stream)
+        }
+        Err(error) => {
+            known.fail(error.trouble());
+            None
         }
     }
-    known.fail(last.trouble());
-    None
 }
 
 /// The original destination where the kernel told it, else the one resolution.
@@ -103,20 +124,20 @@ async fn candidates(flow: &OpenFlow, known: &mut Known) -> Option<Vec<SocketAddr
 async fn line(
     flow: &OpenFlow,
     known: &Known,
-    address: SocketAddr,
+    (stream, address): (TcpStream, SocketAddr),
     (offer, deadline): (Offer, tokio::time::Instant),
 ) -> Result<Line, UpstreamError> {
     let limits = &flow.shared.limits;
     let upstream = &flow.shared.upstream;
-    let stream = upstream.connect(address, deadline).await?;
     if !known.tls {
-        return Line::open(Captured::new(stream, limits.idle), Speaks::Http1, limits).await;
+        let stream = Captured::new(stream, limits.idle);
+        return Line::open(stream, address, Speaks::Http1, limits).await;
     }
     let host = known.host.as_ref().ok_or(UpstreamError::NoAddress)?;
     let stream = upstream.secure(stream, host, offer, deadline).await?;
     let protocol = stream.get_ref().1.alpn_protocol();
     let speaks = Speaks::from_negotiated(protocol).ok_or(UpstreamError::Version)?;
-    Line::open(Captured::new(stream, limits.idle), speaks, limits).await
+    Line::open(Captured::new(stream, limits.idle), address, speaks, limits).await
 }
 
 impl UpstreamError {

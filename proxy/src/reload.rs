@@ -4,7 +4,7 @@
 //! are watched, not files: editors replace a file by renaming, and Kubernetes swaps a symbolic link to a
 //! folder beside it, which a watch on the file itself never sees.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, Weak};
@@ -69,8 +69,9 @@ impl Reloader {
         }
     }
 
-    /// Reloads whenever one of the source's files changes. The watch ends with the returned watcher.
-    pub(crate) fn watch(self: &Arc<Self>) -> notify::Result<Watch> {
+    /// Reloads whenever one of the source's files changes, beginning with changes since `loaded`. The watch ends with
+    /// the returned watcher.
+    pub(crate) fn watch(self: &Arc<Self>, loaded: Contents) -> notify::Result<Watch> {
         let (changed, changes) = mpsc::channel(1);
         let files = self.source.files();
         let watched = Arc::new(std::sync::RwLock::new(Watched::default()));
@@ -89,7 +90,7 @@ impl Reloader {
             watch: Arc::downgrade(&watch),
             files,
         };
-        tokio::spawn(follower.follow(changes));
+        tokio::spawn(follower.follow(changes, loaded));
         Ok(watch)
     }
 }
@@ -122,20 +123,27 @@ struct Follower {
 }
 
 impl Follower {
-    async fn follow(mut self, mut changes: mpsc::Receiver<()>) {
-        let mut known = contents(&self.files).await;
-        while changes.recv().await.is_some() {
-            while tokio::time::timeout(SETTLED, changes.recv())
-                .await
-                .is_ok_and(|more| more.is_some())
-            {}
+    async fn follow(mut self, mut changes: mpsc::Receiver<()>, loaded: Contents) {
+        let mut known = loaded;
+        loop {
+            // First without being asked: what changed between the load and the watch, nobody tells.
             self.look_again();
-            let now = contents(&self.files).await;
-            if now != known {
+            let files = self.files.clone();
+            let now = tokio::task::spawn_blocking(move || contents(&files)).await;
+            if let Ok(now) = now
+                && now != known
+            {
                 known = now;
                 // Said and counted where it happens.
                 let _ = self.reloader.reload().await;
             }
+            if changes.recv().await.is_none() {
+                return;
+            }
+            while tokio::time::timeout(SETTLED, changes.recv())
+                .await
+                .is_ok_and(|more| more.is_some())
+            {}
         }
     }
 
@@ -150,12 +158,13 @@ impl Follower {
     }
 }
 
-async fn contents(files: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
-    let mut contents = Vec::with_capacity(files.len());
-    for file in files {
-        contents.push(tokio::fs::read(file).await.ok());
-    }
-    contents
+/// What the watched files say, by file.
+pub(crate) type Contents = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// Reads all of `files`; one that cannot be read says nothing.
+pub(crate) fn contents(files: &[PathBuf]) -> Contents {
+    let read = |file: &PathBuf| (file.clone(), std::fs::read(file).ok());
+    files.iter().map(read).collect()
 }
 
 /// Which events are worth a look.

@@ -12,13 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_policies::Host;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::proto::rr::RecordType;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -135,7 +137,9 @@ impl Upstream {
             });
         }
         let resolver = self.resolver.as_ref().ok_or(UpstreamError::NoAddress)?;
-        let lookup = timeout_at(self.deadline(), resolver.lookup_ip(host.to_string())).await;
+        // Absolute: with the search domains of resolv.conf another name than the judged one might answer.
+        let absolute = format!("{}.", host.to_string().trim_end_matches('.'));
+        let lookup = timeout_at(self.deadline(), resolver.lookup_ip(absolute)).await;
         let found = lookup.map_err(|_| UpstreamError::Timeout)?;
         let found = found.map_err(|_| UpstreamError::NoAddress)?;
         let addresses: Vec<_> = found.iter().map(|ip| SocketAddr::new(ip, port)).collect();
@@ -165,8 +169,36 @@ impl Upstream {
         pinned.map(|(_, pinned)| pinned.ip)
     }
 
+    /// Dials `addresses` in their order, the next when the one before failed or has kept us waiting for
+    /// [`HEAD_START`] (RFC 8305, section 5). The first to answer is it, and the others are given up.
+    pub(crate) async fn connect_any(
+        &self,
+        addresses: &[SocketAddr],
+        deadline: Instant,
+    ) -> Result<(TcpStream, SocketAddr), UpstreamError> {
+        let mut waiting = addresses.iter().copied().take(ADDRESSES);
+        let mut trying = FuturesUnordered::new();
+        let mut last = UpstreamError::NoAddress;
+        loop {
+            let next = waiting.next();
+            trying.extend(
+                next.map(|address| async move { (self.connect(address, deadline).await, address) }),
+            );
+            let answered = match next {
+                Some(_) => timeout(HEAD_START, trying.next()).await,
+                None => Ok(trying.next().await),
+            };
+            match answered {
+                Ok(Some((Ok(stream), address))) => return Ok((stream, address)),
+                Ok(Some((Err(error), _))) => last = error,
+                Ok(None) => return Err(last),
+                Err(_) => {}
+            }
+        }
+    }
+
     /// Dials `address`. Own listeners are refused in every form they can be written in.
-    pub(crate) async fn connect(
+    async fn connect(
         &self,
         address: SocketAddr,
         deadline: Instant,
@@ -321,3 +353,82 @@ fn system_resolver() -> Option<TokioResolver> {
 
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
+/// How long an address is tried alone (RFC 8305, section 8).
+const HEAD_START: Duration = Duration::from_millis(250);
+/// Addresses of one name that are tried.
+const ADDRESSES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(own: Vec<SocketAddr>) -> Upstream {
+        let settings = UpstreamSettings {
+            connect_timeout: Duration::from_secs(5),
+            ..UpstreamSettings::default()
+        };
+        Upstream::new(&settings, RootCertStore::empty(), own).unwrap()
+    }
+
+    /// A listener whose queue is full: who dials it waits.
+    fn stuck() -> (socket2::Socket, SocketAddr, Vec<socket2::Socket>) {
+        let new =
+            || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let listener = new();
+        listener
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let queue = (0..4).map(|_| {
+            let socket = new();
+            socket.set_nonblocking(true).unwrap();
+            // In progress, for ever in the end.
+            let _ = socket.connect(&address);
+            socket
+        });
+        let queue = queue.collect();
+        (listener, address.as_socket().unwrap(), queue)
+    }
+
+    #[tokio::test]
+    async fn the_next_address_has_its_turn_when_one_fails_or_keeps_silent() {
+        let good = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = good.local_addr().unwrap();
+        let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let refusing = unused.local_addr().unwrap();
+        drop(unused);
+        let (_listener, silent, _queue) = stuck();
+        let own: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let upstream = upstream(vec![own]);
+        for first in [refusing, silent, own] {
+            let began = Instant::now();
+            let (stream, address) = upstream
+                .connect_any(&[first, good], upstream.deadline())
+                .await
+                .unwrap();
+            assert_eq!(address, good, "the address that is told");
+            assert_eq!(
+                stream.peer_addr().unwrap(),
+                good,
+                "is the one that was dialled"
+            );
+            assert!(
+                began.elapsed() < Duration::from_secs(3),
+                "{:?}",
+                began.elapsed()
+            );
+        }
+        let (_, address) = upstream
+            .connect_any(&[good, silent], upstream.deadline())
+            .await
+            .unwrap();
+        assert_eq!(address, good, "the order counts");
+        let none = upstream
+            .connect_any(&[refusing, own], upstream.deadline())
+            .await;
+        assert!(matches!(none, Err(UpstreamError::OwnAddress)), "{none:?}");
+        let none = upstream.connect_any(&[], upstream.deadline()).await;
+        assert!(matches!(none, Err(UpstreamError::NoAddress)), "{none:?}");
+    }
+}

@@ -43,6 +43,8 @@ impl Patience {
 pub(crate) struct Held<B> {
     /// What was found in the part that was held, and in the trailers of a complete body.
     pub(crate) findings: Vec<Finding>,
+    /// Those of them that stand where nothing can be overwritten.
+    pub(crate) sealed: Vec<Finding>,
     /// Whether the body is complete: everything that will ever be found in it is in `findings`.
     pub(crate) complete: bool,
     /// The coded bytes as they came, of a complete body in which nothing was found, whether one
@@ -101,7 +103,7 @@ where
         patience: Patience,
     ) -> Result<Held<B>, HoldFailed> {
         self.twin.start(limit);
-        let mut findings = Vec::new();
+        let (mut findings, mut sealed) = (Vec::new(), Vec::new());
         let mut joiner = Joiner::default();
         while self.phase != Phase::Ended
             && joiner.joined.max(self.account.received) <= limit as u64
@@ -111,6 +113,9 @@ where
                 None => break,
                 Some(Ok(step)) => {
                     self.account.findings += step.findings.len() as u64;
+                    if step.sealed {
+                        sealed.extend_from_slice(&step.findings);
+                    }
                     findings.extend(step.findings);
                     joiner.append(&step.bytes);
                 }
@@ -128,6 +133,7 @@ where
             .filter(|coded| is_clean(&self.scanner, self.account.side, coded));
         Ok(Held {
             findings,
+            sealed,
             complete,
             original,
             body: self,

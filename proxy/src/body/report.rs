@@ -126,6 +126,9 @@ pub(crate) trait Observer: Send + 'static {
     /// for what is found while the body is held: that is judged by whoever holds it.
     fn found(&mut self, findings: &[Finding]) -> Decision;
 
+    /// The same for what was found where nothing can be overwritten: only what may pass as it is may pass.
+    fn found_sealed(&mut self, findings: &[Finding]) -> Decision;
+
     /// Takes the account. Called exactly once, also when the body is dropped.
     fn ended(&mut self, report: BodyReport);
 }

@@ -10,6 +10,8 @@ use egret_scanners::{
 use http::HeaderValue;
 use proptest::prelude::*;
 
+mod opened;
+
 use super::*;
 use crate::decode::DecodeError;
 use crate::decode::tests::{coded, header_of};
@@ -96,6 +98,7 @@ impl Body for Endless {
 #[derive(Default)]
 struct Notes {
     findings: Vec<Finding>,
+    sealed: usize,
     reports: Vec<BodyReport>,
 }
 
@@ -112,6 +115,11 @@ impl Observer for Writer {
             .findings
             .extend_from_slice(findings);
         self.decision
+    }
+
+    fn found_sealed(&mut self, findings: &[Finding]) -> Decision {
+        self.notes.lock().unwrap().sealed += findings.len();
+        self.found(findings)
     }
 
     fn ended(&mut self, report: BodyReport) {
@@ -166,6 +174,7 @@ fn options() -> BodyOptions {
         trailer_masks: Arc::new(|_| Arc::new(MaskSet::all())),
         codings: Codings::default(),
         expansion: Expansion::default(),
+        opens: true,
         declared: None,
     }
 }
