@@ -70,7 +70,7 @@ impl Run {
             return false;
         }
         let block = text.from(start).first_chunk::<BLOCK>();
-        let noise = block.is_some_and(|block| is_noise(block));
+        let noise = block.is_some_and(is_noise);
         if noise {
             self.skipped = true;
             self.screen.index += WINDOW;

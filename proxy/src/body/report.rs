@@ -75,7 +75,9 @@ impl BodyError {
             (BodyError::Denied, _) => return None,
             (BodyError::Unrecorded, _) => Code::AuditUnavailable,
             (BodyError::Undecodable(_), _) => Code::UndecodableBody,
-            (BodyError::Unscannable(ScanError::Malformed), _) => Code::UndecodableBody,
+            (BodyError::Unscannable(ScanError::Malformed | ScanError::Depth), _) => {
+                Code::UndecodableBody
+            }
             (BodyError::Unscannable(_) | BodyError::EmptyFrames, _) => Code::Limit,
             (_, Side::Request) => Code::BadRequest,
             (_, Side::Response) => Code::UpstreamUnreachable,

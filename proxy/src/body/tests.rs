@@ -766,8 +766,48 @@ fn patience_depends_on_who_waits() {
 }
 
 #[test]
+fn gzip_inside_base64_inside_json_is_seen_through_and_an_image_passes() {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let json = BodyOptions {
+        carrier: Carrier::Json,
+        ..options()
+    };
+    let hidden = encode(&coded("gzip", format!("some {} words", token()).as_bytes()));
+    let text = format!("{{\"file\":\"{hidden}\",\"end\":1}}");
+    let chunks = text.as_bytes().chunks(7).map(data);
+    let (mut body, notes) = watch(Script::new(chunks), json, Decision::Cut);
+    assert_eq!(collect(&mut body).err(), Some(BodyError::Denied));
+    assert_eq!(notes.lock().unwrap().findings.len(), 1);
+    let json = BodyOptions {
+        carrier: Carrier::Json,
+        ..options()
+    };
+    let (mut body, notes) = inspect(Script::new([data(&text)]), json);
+    let masked = collect(&mut body).unwrap().bytes;
+    let value: serde_json::Value = serde_json::from_slice(&masked).unwrap();
+    assert_eq!(value["end"], 1);
+    assert_eq!(masked.len(), text.len());
+    assert!(!masked.ends_with(&text.as_bytes()[text.len() - 20..]));
+    let path = notes.lock().unwrap().findings[0].path.clone();
+    assert_eq!(path.as_deref(), Some("$.file"));
+    // Noise, as the pixels of an image are.
+    let noise = (0_u32..90_000).map(|step| step.wrapping_mul(2_654_435_761).rotate_left(9) as u8);
+    let image = encode(&noise.collect::<Vec<u8>>());
+    let text = format!("{{\"url\":\"data:image/png;base64,{image}\"}}");
+    let json = BodyOptions {
+        carrier: Carrier::Json,
+        ..options()
+    };
+    let (mut body, notes) = inspect(Script::new([data(&text)]), json);
+    assert_eq!(collect(&mut body).unwrap().bytes, text.as_bytes());
+    assert!(notes.lock().unwrap().findings.is_empty());
+}
+
+#[test]
 fn scanner_limits_and_malformed_bodies_have_their_codes() {
     let code = |error| BodyError::Unscannable(error).code(Side::Request).unwrap();
+    assert_eq!(code(ScanError::Depth).as_str(), "undecodable_body");
     assert_eq!(code(ScanError::Malformed).as_str(), "undecodable_body");
     assert_eq!(code(ScanError::WorkBudget).as_str(), "limit");
     assert_eq!(BodyError::Denied.code(Side::Request), None);
