@@ -234,10 +234,11 @@ impl Rows {
     ) -> impl Iterator<Item = Survivor> + 'a {
         let mut runs = None;
         self.banks.iter().flat_map(move |bank| {
-            let mut alive = bank.alive(before, there);
+            // What says no to most comes first.
+            let mut alive = bank.after(before);
             if alive != 0 {
                 let runs = runs.get_or_insert_with(|| Runs::at(there, ended));
-                alive &= bank.allow(&runs.lengths);
+                alive = bank.alive(alive & bank.allow(&runs.lengths), there);
                 if alive & bank.numbers != 0 {
                     let known = || number::lengths(there, ended);
                     alive &= bank.allow_numbers(*runs.numbers.get_or_insert_with(known));
@@ -326,9 +327,13 @@ impl Bank {
         bit
     }
 
-    /// The rows that allow these bytes.
-    fn alive(&self, before: Option<u8>, there: &[u8]) -> u64 {
-        let mut alive = before.map_or(u64::MAX, |byte| at(&self.left, byte));
+    /// The rows that allow this byte before them.
+    fn after(&self, before: Option<u8>) -> u64 {
+        before.map_or(u64::MAX, |byte| at(&self.left, byte))
+    }
+
+    /// Those of the rows that allow these bytes.
+    fn alive(&self, mut alive: u64, there: &[u8]) -> u64 {
         for (column, byte) in self.columns.iter().zip(there) {
             if alive == 0 {
                 break;

@@ -71,7 +71,7 @@ pub(crate) struct Search {
 }
 
 /// Up to so many rows are asked for their words one by one.
-const WORDS_APART: usize = 3;
+const WORDS_APART: usize = 10;
 /// How far before a match a word of its context may stand.
 const WINDOW_MAX: u64 = 96;
 

@@ -127,6 +127,8 @@ pub struct Session {
     options: SessionOptions,
     layer: Layer,
     ledger: Ledger,
+    /// How many bytes were pushed and not looked at.
+    waiting: usize,
     /// Everything before this position has been put out.
     released: u64,
     /// The structure at `released`, for carriers that have one.
@@ -155,6 +157,8 @@ enum Until {
     End,
 }
 
+/// So many bytes of a word wait to be looked at together, so that small pushes cost less.
+const WAITING_MAX: usize = 16;
 /// The text is worked on in blocks that end at multiples of this.
 const BLOCK: u64 = 16 * 1024;
 /// So many bytes may be decoded whatever the text.
@@ -180,6 +184,7 @@ impl Session {
             layer: Layer::of(&options.carrier),
             options,
             ledger: Ledger::default(),
+            waiting: 0,
             released: 0,
             path: structured.then(Box::default),
             streams,
@@ -204,14 +209,31 @@ impl Session {
             if let Some(fences) = &mut self.fences {
                 fences.read(block);
             }
-            self.scan(Until::Push, sink)?;
             rest = after;
+            if !self.may_wait(block) {
+                self.scan(Until::Push, sink)?;
+            }
         }
         if self.over {
             Err(ScanError::Over)
         } else {
             Ok(())
         }
+    }
+
+    /// Whether what was just pushed need not be looked at yet: it ends within a word, which may go
+    /// on, and of a word that may become a value nothing can be put out. Not so where it may tell
+    /// what else is held.
+    fn may_wait(&mut self, pushed: &[u8]) -> bool {
+        let in_word = pushed.last().is_some_and(u8::is_ascii_alphanumeric);
+        self.waiting += pushed.len();
+        let holds_more = self.held() > self.waiting;
+        let at_end = self.layer.end().is_multiple_of(BLOCK);
+        let waits = in_word && self.waiting <= WAITING_MAX && !holds_more && !at_end;
+        if !waits {
+            self.waiting = 0;
+        }
+        waits
     }
 
     /// The text is complete: decides what is still open and puts out the rest.
