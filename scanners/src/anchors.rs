@@ -153,7 +153,8 @@ impl Anchors {
     /// The anchors that could start at the start of `bytes`.
     pub(crate) fn lookup(&self, bytes: &[u8], ended: bool) -> Lookup<'_> {
         if let Some(key) = bytes.first_chunk::<KEY>() {
-            let group = self.groups.get(key).map(Vec::as_slice);
+            let group = self.may_start(*key).then(|| self.groups.get(key));
+            let group = group.flatten().map(Vec::as_slice);
             return Lookup::Entries(group.unwrap_or_default());
         }
         let possible = match bytes {

@@ -30,6 +30,8 @@ pub(crate) struct Leading {
     phrase: bool,
     /// For each of [`ALPHABETS`], how long the run of it is at the start of a match.
     runs: [(usize, usize); ALPHABETS.len()],
+    /// How long all matches are, and what may not follow them.
+    end: Option<(usize, ByteSet)>,
     /// For a number: its shortest and longest length in digits.
     number: Option<(usize, usize)>,
 }
@@ -74,7 +76,9 @@ pub(crate) struct Rows {
 /// Sixty-four rows.
 #[derive(Debug)]
 struct Bank {
-    rows: Vec<u32>,
+    /// The signature of each row, and how long its matches are and what may not follow them, if
+    /// they are all equally long.
+    rows: Vec<(u32, Option<(usize, ByteSet)>)>,
     /// The rows that need a word of their context before them.
     need_word: u64,
     /// The rows inside the matches of which a literal stands.
@@ -115,6 +119,7 @@ impl Leading {
             sets,
             phrase: is_phrase(signature),
             runs,
+            end: end(signature),
             number: number(signature),
         }
     }
@@ -176,6 +181,27 @@ fn is_phrase(signature: &Signature) -> bool {
     pattern.minimum() >= PHRASE as usize && alphabet(pattern.hir()).is_subset(&WORDS)
 }
 
+/// How long all matches are, and what may not follow them, if they are equally long.
+fn end(signature: &Signature) -> Option<(usize, ByteSet)> {
+    match &signature.shape {
+        Shape::Token {
+            segments, right, ..
+        } => {
+            let lengths = segments.iter().map(|segment| match segment {
+                Segment::Literal(bytes) => Some(bytes.len()),
+                Segment::Run { min, max, .. } => (min == max).then_some(*min as usize),
+                Segment::Digits { .. } => None,
+            });
+            Some((lengths.sum::<Option<usize>>()?, *right))
+        }
+        Shape::Pattern { pattern, right, .. } => {
+            let length = pattern.minimum();
+            (length == pattern.maximum()).then_some((length, *right))
+        }
+        _ => None,
+    }
+}
+
 /// What a signature of nothing but digits allows, if no digit may stand after it.
 fn number(signature: &Signature) -> Option<(usize, usize)> {
     match &signature.shape {
@@ -224,51 +250,42 @@ impl Rows {
         Ok(())
     }
 
-    /// The rows that could start at the start of `there`, after the byte `before`; `None` where
+    /// Adds the rows that could start at the start of `there`, after the byte `before`; `None` where
     /// the left boundary holds whatever it is.
-    pub(crate) fn survivors<'a>(
-        &'a self,
+    pub(crate) fn survivors(
+        &self,
         before: Option<u8>,
-        there: &'a [u8],
-        ended: bool,
-    ) -> impl Iterator<Item = Survivor> + 'a {
-        let mut runs = None;
-        self.banks.iter().flat_map(move |bank| {
+        (there, ended): (&[u8], bool),
+        survivors: &mut Vec<Survivor>,
+    ) {
+        let runs = Runs::at(there, ended);
+        let mut numbers = None;
+        for bank in &self.banks {
             // What says no to most comes first.
-            let mut alive = bank.after(before);
-            if alive != 0 {
-                let runs = runs.get_or_insert_with(|| Runs::at(there, ended));
-                alive = bank.alive(alive & bank.allow(&runs.lengths), there);
-                if alive & bank.numbers != 0 {
-                    let known = || number::lengths(there, ended);
-                    alive &= bank.allow_numbers(*runs.numbers.get_or_insert_with(known));
-                }
+            let mut alive = bank.after(before) & bank.allow(&runs);
+            alive = bank.alive(alive, there);
+            if alive & bank.numbers != 0 {
+                let known = || number::lengths(there, ended);
+                alive &= bank.allow_numbers(*numbers.get_or_insert_with(known));
             }
-            bank.each(alive)
-        })
+            while alive != 0 {
+                survivors.extend(bank.survivor(alive.trailing_zeros(), there));
+                alive &= alive - 1;
+            }
+        }
     }
 }
 
-/// The runs at a place.
-#[derive(Clone, Copy)]
-struct Runs {
-    /// How many bytes of each of [`ALPHABETS`]; `RUN_MAX` if it may be that many.
-    lengths: [usize; ALPHABETS.len()],
-    /// How many digits the numbers there could have, once that was asked.
-    numbers: Option<u64>,
-}
+/// The runs at a place: how many bytes of each of [`ALPHABETS`]; `RUN_MAX` if it may be that many.
+struct Runs([usize; ALPHABETS.len()]);
 
 impl Runs {
     fn at(there: &[u8], ended: bool) -> Runs {
-        let lengths = masks(there, &RUN_SETS).map(|mask| {
+        Runs(masks(there, &RUN_SETS).map(|mask| {
             let length = mask.trailing_ones() as usize;
             let known = length < there.len().min(RUN_MAX) || ended;
             if known { length } else { RUN_MAX }
-        });
-        Runs {
-            lengths,
-            numbers: None,
-        }
+        }))
     }
 }
 
@@ -299,7 +316,7 @@ impl Bank {
     /// Adds a row; its bit.
     fn add(&mut self, number: u32, left: &ByteSet, leading: &Leading) -> u64 {
         let bit = 1_u64 << self.rows.len();
-        self.rows.push(number);
+        self.rows.push((number, leading.end));
         allow(self.left.as_mut_slice(), bit, |byte| !left.contains(byte));
         for (place, column) in self.columns.iter_mut().enumerate() {
             let set = leading.sets.get(place);
@@ -344,7 +361,7 @@ impl Bank {
     }
 
     /// The rows that allow runs of these lengths.
-    fn allow(&self, lengths: &[usize; ALPHABETS.len()]) -> u64 {
+    fn allow(&self, Runs(lengths): &Runs) -> u64 {
         let tables = self.by_run.iter().zip(lengths);
         let rows = tables.map(|(table, length)| table.get(*length).copied());
         rows.fold(u64::MAX, |all, rows| all & rows.unwrap_or(u64::MAX))
@@ -365,15 +382,20 @@ impl Bank {
         allowed
     }
 
-    fn each(&self, mut alive: u64) -> impl Iterator<Item = Survivor> + '_ {
-        std::iter::from_fn(move || {
-            let row = (alive != 0).then(|| alive.trailing_zeros())?;
-            alive &= alive - 1;
-            Some(Survivor {
-                signature: *self.rows.get(row as usize)?,
-                needs_word: self.need_word >> row & 1 == 1,
-                has_inner: self.inner >> row & 1 == 1,
-            })
+    /// A row that survived, unless what stands after its matches says no.
+    fn survivor(&self, row: u32, there: &[u8]) -> Option<Survivor> {
+        let (signature, end) = self.rows.get(row as usize)?;
+        if let Some((length, right)) = end
+            && there
+                .get(*length)
+                .is_some_and(|after| right.contains(*after))
+        {
+            return None;
+        }
+        Some(Survivor {
+            signature: *signature,
+            needs_word: self.need_word >> row & 1 == 1,
+            has_inner: self.inner >> row & 1 == 1,
         })
     }
 }

@@ -71,7 +71,7 @@ pub(crate) struct Search {
 }
 
 /// Up to so many rows are asked for their words one by one.
-const WORDS_APART: usize = 10;
+const WORDS_APART: usize = 5;
 /// How far before a match a word of its context may stand.
 const WINDOW_MAX: u64 = 96;
 
@@ -310,7 +310,8 @@ impl Search {
         let (at, index) = (self.next, &scanner.index);
         let before = text.before(at).filter(|_| !after_escape(text, at));
         let mut rows = std::mem::take(&mut self.rows);
-        rows.extend(index.rows.survivors(before, text.from(at), text.ended));
+        let there = (text.from(at), text.ended);
+        index.rows.survivors(before, there, &mut rows);
         if rows.iter().any(|row| row.has_inner)
             && index.inner.is_absent(text, at, &mut self.absence)
         {
