@@ -207,7 +207,8 @@ impl RunKind {
                 return RunStart::NotBefore(text.end());
             }
             let joined = start != floor
-                && text.before(start).is_some_and(|byte| set.contains(byte))
+                && (text.before(start).is_some_and(|byte| set.contains(byte))
+                    || self.is_in_word(text, start))
                 && !is_escape_letter(text, start - 1);
             match self.measure(text, start) {
                 Measure::Enough if !joined => return RunStart::At(start),
@@ -218,6 +219,17 @@ impl RunKind {
                 Measure::Ends(end) => from = end.max(start + 1),
             }
         }
+    }
+
+    /// Whether what stands here is the rest of a word: its last two letters and the space after it
+    /// are no hexadecimal, and a streamed text need not wait for what they become.
+    fn is_in_word(self, text: &Text<'_>, position: u64) -> bool {
+        let before = text.before(position);
+        let marked = matches!(before, Some(b'x' | b'X'))
+            && matches!(text.before(position - 1), Some(b'0' | b'\\'));
+        self == RunKind::HexPairs
+            && !marked
+            && before.is_some_and(|byte| byte.is_ascii_alphanumeric())
     }
 
     /// The bytes of the encoding itself.

@@ -209,6 +209,19 @@ fn nothing_is_held_for_a_text_that_has_ended() {
 }
 
 #[test]
+fn a_word_that_ends_like_hexadecimal_does_not_wait_after_its_space() {
+    let scanner = scanner();
+    for word in ["need ", "bead 4d ", "Yxd2 ", "v7 ", GITHUB] {
+        let mut session = scanner.session(options(Carrier::Sse));
+        let mut sink = egret_scanners::Sink::default();
+        let piece = format!("\"the x{word} \"");
+        session.push(chat(&piece).as_bytes(), &mut sink).unwrap();
+        let waits = word.contains("4d");
+        assert_eq!(session.held() > 0, waits, "{word}");
+    }
+}
+
+#[test]
 fn nothing_waits_where_nothing_is_masked() {
     let scanner = scanner();
     let options = egret_scanners::SessionOptions {
