@@ -28,7 +28,8 @@ pub(crate) struct Ledger {
     half_from: u64,
 }
 
-/// What a mask shows where it starts inside an encoded character, so that the character stays one.
+/// What a mask shows where it starts inside an encoded character, so that the character stays one:
+/// it stands for a letter, which is no boundary to what stands before.
 #[derive(Clone, Copy, Default)]
 struct Half(&'static [u8]);
 
@@ -45,11 +46,11 @@ impl Half {
         };
         let (last, second) = (byte(1), byte(2));
         if last == Some(b'%') && digits(2) {
-            Half(b"2A")
+            Half(b"58")
         } else if second == Some(b'%') && digits(1) && last.is_some_and(|c| c.is_ascii_hexdigit()) {
             Half(b"A")
         } else if last == Some(b'\\') && bytes.get(index) == Some(&b'u') {
-            Half(b"u002A")
+            Half(b"u0058")
         } else if last == Some(b'\\') {
             Half(b"n")
         } else {
