@@ -13,6 +13,9 @@
 )]
 #![allow(dead_code, reason = "each test file uses its part of the rig")]
 
+pub(crate) mod frames;
+pub(crate) mod pipe;
+
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -63,6 +66,26 @@ pub(crate) struct Seen {
     pub(crate) accepted: AtomicUsize,
     pub(crate) requests: Mutex<Vec<String>>,
     pub(crate) undecided: AtomicUsize,
+    /// Exchanges that are neither answered to the end nor broken off.
+    pub(crate) running: AtomicUsize,
+    /// Connections that are over.
+    pub(crate) ended: AtomicUsize,
+}
+
+/// Counts an exchange for as long as anything of it is alive at the origin.
+struct Runs(Arc<Seen>);
+
+impl Runs {
+    fn new(seen: &Arc<Seen>) -> Self {
+        seen.running.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(seen))
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 pub(crate) struct Rig {
@@ -204,13 +227,52 @@ impl Rig {
             .collect()
     }
 
+    /// The metrics, asked for without giving the proxy a turn: they have a thread of their own.
+    pub(crate) fn metrics(&self) -> String {
+        self.admin("/metrics")
+    }
+
+    /// An answer of the admin port.
+    pub(crate) fn admin(&self, path: &str) -> String {
+        use std::io::{Read as _, Write as _};
+        let admin = *self.running.addresses().admin.first().unwrap();
+        let mut socket = std::net::TcpStream::connect(admin).unwrap();
+        let patience = Some(Duration::from_secs(20));
+        socket.set_read_timeout(patience).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Waits until no connection is open at the proxy.
+    pub(crate) async fn deserted(&self) {
+        until("no flow is open", || {
+            let metrics = self.metrics();
+            metrics.lines().any(|line| line == "egret_flows_open 0")
+        })
+        .await;
+    }
+
     pub(crate) fn parsed(&self) -> Vec<String> {
         self.seen.requests.lock().unwrap().clone()
     }
 }
 
+/// Waits for something the other side does, for as long as a busy machine may take and no longer.
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let waited = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waited).await;
+    assert!(waited.is_ok(), "in vain: {what}");
+}
+
 /// Whether a head and as many bytes as it declares are there.
-fn is_whole(answer: &[u8]) -> bool {
+pub(crate) fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;
@@ -356,6 +418,7 @@ async fn converse<S>(stream: S, http2: bool, seen: Arc<Seen>, log: PathBuf)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
+    let over = Arc::clone(&seen);
     let service = service_fn(move |request| answer(request, Arc::clone(&seen), log.clone()));
     let io = TokioIo::new(stream);
     // A reset by the other side is part of many tests.
@@ -368,14 +431,36 @@ where
             .serve_connection(io, service)
             .await
     };
+    over.ended.fetch_add(1, Ordering::SeqCst);
 }
 
-/// `/hang` never answers, `/break` breaks off without an answer, anything else says what it got.
+type Answer = Response<http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>>;
+
+/// A body without an end.
+struct Endless(Runs);
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<std::io::Result<hyper::body::Frame<Bytes>>>> {
+        static LINE: [u8; 8192] = [b'-'; 8192];
+        let frame = hyper::body::Frame::data(Bytes::from_static(&LINE));
+        std::task::Poll::Ready(Some(Ok(frame)))
+    }
+}
+
+/// `/hang` never answers, `/break` breaks off without an answer, `/endless` never ends its answer, anything else says
+/// what it got.
 async fn answer(
     request: Request<Incoming>,
     seen: Arc<Seen>,
     log: PathBuf,
-) -> Result<Response<Full<Bytes>>, std::io::Error> {
+) -> Result<Answer, std::io::Error> {
+    let runs = Runs::new(&seen);
     let path = request.uri().path().to_owned();
     let count = {
         let mut requests = seen.requests.lock().unwrap();
@@ -391,6 +476,7 @@ async fn answer(
     }
     match path.as_str() {
         "/hang" => std::future::pending::<Infallible>().await.into_answer(),
+        "/endless" => Ok(Response::new(Endless(runs).boxed_unsync())),
         "/break" => Err(std::io::ErrorKind::ConnectionReset.into()),
         _ => {
             let body = request.into_body().collect().await;
@@ -398,17 +484,20 @@ async fn answer(
                 .map_err(|_| std::io::ErrorKind::UnexpectedEof)?
                 .to_bytes()
                 .len();
-            Ok(Response::new(Full::from(format!("{path} {length}"))))
+            let text = Full::from(format!("{path} {length}"));
+            Ok(Response::new(
+                text.map_err(|never| match never {}).boxed_unsync(),
+            ))
         }
     }
 }
 
 trait IntoAnswer {
-    fn into_answer(self) -> Result<Response<Full<Bytes>>, std::io::Error>;
+    fn into_answer(self) -> Result<Answer, std::io::Error>;
 }
 
 impl IntoAnswer for Infallible {
-    fn into_answer(self) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    fn into_answer(self) -> Result<Answer, std::io::Error> {
         match self {}
     }
 }
