@@ -1,7 +1,7 @@
 //! The first pass: which of 64 bytes are of a set, as a bit mask.
 //!
-//! The only module with `unsafe`: AVX2 where the processor has it, and a portable twin that says
-//! the same (a test compares them on random and hostile input). Sets are of ASCII bytes.
+//! The only module with `unsafe`: AVX2 where the processor has it, NEON on 64-bit ARM, and a portable
+//! twin that says the same (a test compares them on random and hostile input). Sets are of ASCII bytes.
 #![expect(unsafe_code, reason = "vector instructions; each has a portable twin")]
 
 use crate::ByteSet;
@@ -60,13 +60,26 @@ fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) 
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+    // SAFETY: every processor of this architecture has NEON.
+    unsafe { neon::block_masks(block, sets) }
+}
+
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_endian = "little")
+)))]
 fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
     portable_masks(block, sets)
 }
 
 /// The portable twin.
 #[cfg_attr(target_arch = "x86_64", cold)]
+#[cfg_attr(
+    all(target_arch = "aarch64", target_endian = "little", not(test)),
+    expect(dead_code, reason = "NEON is always there; the tests compare the two")
+)]
 fn portable_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
     sets.map(|set| {
         block.iter().enumerate().fold(0, |mask, (place, byte)| {
@@ -129,6 +142,62 @@ mod avx2 {
         let rows = _mm256_shuffle_epi8(table, bytes);
         let outside = _mm256_cmpeq_epi8(_mm256_and_si256(rows, highs), _mm256_setzero_si256());
         !_mm256_movemask_epi8(outside).cast_unsigned()
+    }
+}
+
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod neon {
+    use super::{AsciiSet, BLOCK};
+    use std::arch::aarch64::{
+        uint8x16_t, vandq_u8, vdupq_n_u8, vgetq_lane_u64, vld1q_u8, vpaddq_u8, vqtbl1q_u8,
+        vreinterpretq_u64_u8, vshrq_n_u8, vtstq_u8,
+    };
+
+    /// The bit of each upper half of a byte; none for bytes that are no ASCII.
+    const UPPER: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+    /// The bit of each of eight bytes in a mask.
+    const PLACES: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+
+    /// # Safety
+    /// The processor has NEON.
+    #[target_feature(enable = "neon")]
+    pub(super) unsafe fn block_masks<const SETS: usize>(
+        block: &[u8; BLOCK],
+        sets: &[AsciiSet; SETS],
+    ) -> [u64; SETS] {
+        let start = block.as_ptr();
+        // SAFETY: all loads lie within the 64 bytes of the block and the 16 of a table; loads may
+        // be unaligned.
+        let (quarters, upper, places) = unsafe {
+            let quarter = |number: usize| vld1q_u8(start.add(16 * number));
+            let quarters = [quarter(0), quarter(1), quarter(2), quarter(3)];
+            (
+                quarters,
+                vld1q_u8(UPPER.as_ptr()),
+                vld1q_u8(PLACES.as_ptr()),
+            )
+        };
+        let halves = quarters.map(|bytes| Halves {
+            low: vandq_u8(bytes, vdupq_n_u8(15)),
+            bit: vqtbl1q_u8(upper, vshrq_n_u8::<4>(bytes)),
+        });
+        sets.map(|set| {
+            // SAFETY: the table is 16 bytes long.
+            let table = unsafe { vld1q_u8(set.by_low.as_ptr()) };
+            let [first, second, third, fourth] = halves.map(|half| {
+                let inside = vtstq_u8(vqtbl1q_u8(table, half.low), half.bit);
+                vandq_u8(inside, places)
+            });
+            let pairs = vpaddq_u8(vpaddq_u8(first, second), vpaddq_u8(third, fourth));
+            vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(pairs, pairs)))
+        })
+    }
+
+    /// The lower half of each byte, and the bit of the upper one.
+    #[derive(Clone, Copy)]
+    struct Halves {
+        low: uint8x16_t,
+        bit: uint8x16_t,
     }
 }
 
