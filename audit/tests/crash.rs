@@ -47,6 +47,18 @@ fn victim() {
     });
 }
 
+/// Opens the log. A process that another test is just starting holds the lock, too, until it
+/// becomes the other program: locks belong to the open file, which it inherits.
+fn open(path: &Path) -> Result<Log, OpenError> {
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Log::open(path, Durability::Written, time()) {
+            Err(OpenError::Locked) if Instant::now() < patience => std::thread::yield_now(),
+            opened => return opened,
+        }
+    }
+}
+
 struct Victim {
     child: Child,
     answers: BufReader<ChildStdout>,
@@ -128,10 +140,7 @@ fn kill_9_under_load_loses_no_acknowledged_record() {
             highest = highest.max(seq);
         }
         // Reopening verifies the whole chain and repairs a torn end.
-        let last = Log::open(&path, Durability::Synced, time())
-            .unwrap()
-            .last()
-            .0;
+        let last = open(&path).unwrap().last().0;
         assert!(
             last >= highest,
             "round {round}: {highest} was acknowledged, {last} is there"
@@ -149,7 +158,7 @@ fn a_torn_end_is_cut_off_and_recorded() {
     let second = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for keep in [second + 1, second + 100, whole.len() - 1] {
         std::fs::write(&path, &whole[..keep]).unwrap();
-        let log = Log::open(&path, Durability::Written, time()).unwrap();
+        let log = open(&path).unwrap();
         drop(log);
         let found = records(&path);
         let repair = found.last().unwrap();
@@ -173,7 +182,7 @@ fn zeros_after_a_loss_of_power_are_a_torn_end() {
         .unwrap();
     file.write_all(&[0; 4096]).unwrap();
     drop(file);
-    drop(Log::open(&path, Durability::Written, time()).unwrap());
+    drop(open(&path).unwrap());
     assert_eq!(records(&path).last().unwrap().event, "repair");
     assert_eq!(check(&path), 3);
 }
@@ -194,7 +203,7 @@ fn a_broken_chain_is_not_continued() {
 fn a_log_has_one_writer_and_is_nobody_elses() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
-    let first = Log::open(&path, Durability::Written, time()).unwrap();
+    let first = open(&path).unwrap();
     let second = Log::open(&path, Durability::Written, time()).unwrap_err();
     assert!(matches!(second, OpenError::Locked), "{second}");
     assert_eq!(
@@ -202,7 +211,7 @@ fn a_log_has_one_writer_and_is_nobody_elses() {
         0o600
     );
     drop(first);
-    Log::open(&path, Durability::Written, time()).unwrap();
+    open(&path).unwrap();
 }
 
 #[test]
@@ -236,7 +245,7 @@ fn a_full_disk_refuses_every_record_and_resumes_by_itself() {
     );
     victim.kill();
     assert!(while_full > 0 && resumed > highest);
-    drop(Log::open(&path, Durability::Written, time()).unwrap());
+    drop(open(&path).unwrap());
     let gaps: Vec<_> = records(&path)
         .into_iter()
         .filter(|record| record.event == "gap")
@@ -333,13 +342,13 @@ fn a_repair_that_was_interrupted_is_finished_and_noted() {
     let whole = std::fs::read(&path).unwrap();
     let torn = [whole.as_slice(), &[b'x'; 5000]].concat();
     std::fs::write(&path, &torn).unwrap();
-    drop(Log::open(&path, Durability::Written, time()).unwrap());
+    drop(open(&path).unwrap());
     let repaired = std::fs::read(&path).unwrap();
     // Killed after the note was written and before the rest was cut off.
     let mut between = torn.clone();
     between[..repaired.len()].copy_from_slice(&repaired);
     std::fs::write(&path, &between).unwrap();
-    drop(Log::open(&path, Durability::Written, time()).unwrap());
+    drop(open(&path).unwrap());
     let events: Vec<_> = records(&path)
         .into_iter()
         .map(|record| record.event)
@@ -363,14 +372,14 @@ fn opening_a_long_log_checks_its_end() {
     writer.close();
     let sound = std::fs::read(&path).unwrap();
     assert!(sound.len() > 70 << 20);
-    let log = Log::open(&path, Durability::Written, time()).unwrap();
+    let log = open(&path).unwrap();
     assert_eq!(log.last().0, 100);
     drop(log);
     let change = |place: usize| {
         let mut changed = sound.clone();
         changed[place] ^= 1;
         std::fs::write(&path, changed).unwrap();
-        Log::open(&path, Durability::Written, time()).map(|log| log.last().0)
+        open(&path).map(|log| log.last().0)
     };
     // At the end it is seen at once; at the beginning it is for `verify`.
     change(sound.len() - 1_000_000).unwrap_err();
