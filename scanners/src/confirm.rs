@@ -609,7 +609,8 @@ impl Swallow {
         matches!(self.kind, SwallowKind::Pem { .. })
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether its own last byte told where it ends.
+    pub(crate) fn is_closed(&self) -> bool {
         matches!(self.kind, SwallowKind::Pem { rules: 2, .. })
     }
 

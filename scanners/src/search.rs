@@ -28,6 +28,8 @@ pub(crate) struct Found {
     pub(crate) doubtful: bool,
     /// How many encodings were undone to see it.
     pub(crate) level: u8,
+    /// Whether only the byte after it, or the end of the text, told where it ends.
+    pub(crate) ran_on: bool,
     pub(crate) fingerprint: Fingerprint,
 }
 
@@ -191,6 +193,7 @@ impl Search {
                     signature: candidate.signature,
                     doubtful,
                     level: 0,
+                    ran_on: false,
                     fingerprint: scanner.key.fingerprint(value),
                 });
             }
@@ -240,6 +243,7 @@ impl Search {
                 signature: known.first + needle.secret,
                 doubtful: false,
                 level: 0,
+                ran_on: false,
                 fingerprint: *known.fingerprints.get(needle.secret as usize)?,
             })
         }));
@@ -376,6 +380,7 @@ impl Found {
             signature: swallow.signature,
             doubtful: swallow.doubtful,
             level: 0,
+            ran_on: !swallow.is_closed(),
             fingerprint: swallow.fingerprint(),
         }
     }

@@ -396,9 +396,15 @@ impl View {
         };
         let open = self.opens.iter().find(|(seen, _)| seen.is_same(&key));
         let start = open.map_or_else(|| self.outer_start(inner.start), |(_, start)| *start);
+        let end = self.outer_end(inner.end);
         Found {
             start,
-            end: self.outer_end(inner.end),
+            // What stands for nothing after its last byte could have been in the midst of it.
+            end: if inner.ran_on {
+                end.max(self.outer_start(inner.end))
+            } else {
+                end
+            },
             level: inner.level + 1,
             ..inner
         }

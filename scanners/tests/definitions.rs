@@ -41,3 +41,22 @@ fn a_literal_may_begin_with_any_byte() {
     }
     assert_eq!(tried, 0x7f - 0x21);
 }
+
+/// The zero bytes are those of UTF-16: what is found in the view of it goes on after what is found in
+/// the bytes.
+#[test]
+fn an_open_value_beside_zero_bytes_is_the_same_in_any_cut() {
+    let spec = SignatureSpec {
+        id: "own".to_owned(),
+        pattern: Some("ab[\n-z]+".to_owned()),
+        open_ended: true,
+        max_length: Some(64),
+        ..SignatureSpec::default()
+    };
+    let mut catalog = Catalog::builtin();
+    catalog.extend([spec.compile().unwrap()]).unwrap();
+    let key = FingerprintKey::new([7; 32]);
+    let scanner = Arc::new(Scanner::new(catalog, KnownSecrets::none(), key).unwrap());
+    let text = b"\0k\0 abe\n\0\0\x07";
+    hold_all_cuts(&scanner, &Carrier::Text, text);
+}
