@@ -397,14 +397,16 @@ impl View {
         let open = self.opens.iter().find(|(seen, _)| seen.is_same(&key));
         let start = open.map_or_else(|| self.outer_start(inner.start), |(_, start)| *start);
         let end = self.outer_end(inner.end);
+        let ran_on = inner.ran_on && matches!(self.decoder, Decoder::Units(_));
         Found {
             start,
             // What stands for nothing after its last byte could have been in the midst of it.
-            end: if inner.ran_on {
+            end: if ran_on {
                 end.max(self.outer_start(inner.end))
             } else {
                 end
             },
+            ran_on,
             level: inner.level + 1,
             ..inner
         }

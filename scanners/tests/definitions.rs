@@ -58,5 +58,6 @@ fn an_open_value_beside_zero_bytes_is_the_same_in_any_cut() {
     let key = FingerprintKey::new([7; 32]);
     let scanner = Arc::new(Scanner::new(catalog, KnownSecrets::none(), key).unwrap());
     let text = b"\0k\0 abe\n\0\0\x07";
-    hold_all_cuts(&scanner, &Carrier::Text, text);
+    let whole = hold_all_cuts(&scanner, &Carrier::Text, text);
+    assert_eq!(ids(&whole), ["own"]);
 }
