@@ -76,6 +76,18 @@ impl<S> Captured<S> {
         self.moved = Instant::now();
         polled
     }
+
+    /// For what moves no byte: with nothing to flush it succeeds at once, however long nothing has moved.
+    fn finish<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_pending() {
+            return self.quiet(context);
+        }
+        polled
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Captured<S> {
@@ -123,12 +135,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Captured<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.inner).poll_flush(context);
-        this.watch(context, polled)
+        this.finish(context, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.inner).poll_shutdown(context);
-        this.watch(context, polled)
+        this.finish(context, polled)
     }
 }
