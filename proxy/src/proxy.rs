@@ -294,3 +294,83 @@ impl std::fmt::Debug for Running {
 
 /// After the drain, for the guards of what was cut off.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Known;
+    use crate::open::{OpenExchange, OpenFlow};
+    use egret_policies::{ClientAddr, ExchangeId, Flow, FlowId, Host, RequestHead, Version, Via};
+
+    /// What the log says of a request that a fault broke off, before or after it was decided.
+    async fn records_of_a_fault(decided: bool) -> Vec<serde_json::Value> {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = folder.path().join("policy.yaml");
+        let text =
+            "version: 1\nrules:\n  - name: all\n    action: allow\n    hosts: [api.example]\n";
+        std::fs::write(&policy, text).unwrap();
+        let config = Config {
+            policy,
+            ..Config::with_state_dir(folder.path().to_path_buf())
+        };
+        let (_phase, phases) = watch::channel(Phase::Serving);
+        let key = state::fingerprint_key(&config.state_dir).unwrap();
+        let source = Source::new(&config, key);
+        let addresses = Addresses::of(&Listeners::default()).unwrap();
+        let shared = Arc::new(share(&config, &source, &addresses, phases).unwrap());
+        let (alive, mut all_gone) = mpsc::channel(1);
+        let flow = Flow {
+            id: FlowId(1, 2),
+            client: ClientAddr("127.0.0.1:1".parse().unwrap()),
+            original: None,
+            via: Via::Proxy,
+        };
+        let flow = OpenFlow::new(flow, &shared, alive);
+        let task = tokio::spawn(async move {
+            let known = Known {
+                host: Some(Host::parse("api.example").unwrap()),
+                address: Some("1.1.1.1".parse().unwrap()),
+                port: 443,
+                tls: true,
+                head: Some(RequestHead {
+                    method: "GET".into(),
+                    path_and_query: "/".into(),
+                    version: Version::H1,
+                }),
+                ..Known::default()
+            };
+            let exchange = OpenExchange::new(&flow, ExchangeId(3, 4), known);
+            if decided {
+                let verdict = exchange.judge();
+                assert!(!verdict.refuses());
+                exchange.decide(&verdict).await.unwrap();
+            }
+            panic!("on purpose");
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        assert!(all_gone.recv().await.is_none());
+        shared.ledger.close().await;
+        let log = std::fs::read_to_string(config.state_dir.join("audit.jsonl")).unwrap();
+        log.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_ours_closes_the_books_and_is_called_so() {
+        let records = records_of_a_fault(true).await;
+        assert_eq!(records.len(), 2, "{records:#?}");
+        assert_eq!(records[0]["event"], "decision");
+        assert_eq!(records[0]["verdict"], "allow");
+        assert_eq!(records[1]["event"], "outcome");
+        assert_eq!(records[1]["outcome"]["failure"]["fault"], "egret");
+    }
+
+    #[tokio::test]
+    async fn a_fault_before_the_decision_is_a_refusal_on_record() {
+        let records = records_of_a_fault(false).await;
+        assert_eq!(records.len(), 1, "{records:#?}");
+        assert_eq!(records[0]["event"], "decision");
+        assert_eq!(records[0]["verdict"], "deny");
+    }
+}

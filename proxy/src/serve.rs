@@ -57,6 +57,8 @@ impl Shared {
     /// Why an exchange was dropped before it was answered.
     pub(crate) fn departure(&self) -> Failure {
         let (fault, reason) = match *self.phase.borrow() {
+            // Guards let go while the stack is unwound.
+            _ if std::thread::panicking() => (Fault::Egret, "a fault in Egret"),
             Phase::Stopping => (Fault::Egret, "cut off by the shutdown"),
             _ => (Fault::Client, "the client went away"),
         };
