@@ -14,13 +14,12 @@ use regex_syntax::hir::{Hir, HirKind};
 
 use crate::anchors::{Anchors, Entry};
 use crate::catalog::class_bytes;
+use crate::extent::{PLACES, sets_of_pattern};
 use crate::inner::Inner;
 use crate::rows::{Leading, Rows};
 use crate::starts::{FirstPass, Places};
-use crate::{Anchor, ByteSet, CatalogError, Pattern, Segment, Shape, Signature};
+use crate::{Anchor, ByteSet, CatalogError, Segment, Shape, Signature};
 
-/// How many first bytes of a match are told by its alphabet where nothing more is known.
-const SURE: usize = 16;
 /// How many first bytes of a match are compared one by one before a regex is asked.
 const LEADING_MAX: usize = 128;
 
@@ -102,7 +101,7 @@ impl Index {
                     }
                 }
                 Shape::Pattern { pattern, .. } => {
-                    let leading = Leading::new(of_pattern(pattern), signature);
+                    let leading = Leading::new(sets_of_pattern(pattern.hir(), PLACES), signature);
                     rows.add(number, signature, &leading)?;
                 }
                 Shape::PrivateKey => anchors.add_key(Entry::new(number, 0, b"-----BEG"), *b"---"),
@@ -182,17 +181,6 @@ fn words_of(signatures: &[Arc<Signature>]) -> Result<Option<Words>, CatalogError
         .start_state(Anchored::No)
         .map_err(|error| refuse(error.to_string()))?;
     Ok(Some(Words { table, start }))
-}
-
-/// Which bytes may stand at each of the first places of every match of a regex, as far as the
-/// matrix looks: where the regex leaves a place open, a byte of its alphabet.
-fn of_pattern(pattern: &Pattern) -> Vec<ByteSet> {
-    let mut sets = leading(pattern.hir());
-    let sure = pattern.minimum().min(SURE);
-    if !sets.is_empty() && sets.len() < sure {
-        sets.resize(sure, alphabet(pattern.hir()));
-    }
-    sets
 }
 
 /// Which bytes may stand at each of the first places of every match of these segments: exactly up

@@ -18,6 +18,7 @@ mod confirm;
 mod context;
 mod depth;
 mod example;
+mod extent;
 mod fences;
 mod finding;
 mod fingerprint;

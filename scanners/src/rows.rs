@@ -5,6 +5,7 @@
 //! there, which rows allow one of that length. The rows that survive all of them are confirmed one by one. The cost
 //! is the same however many rows of a bank there are.
 
+use crate::extent::Reach;
 use crate::index::alphabet;
 use crate::number::{self, DIGITS_MAX};
 use crate::simd::{AsciiSet, BLOCK, masks};
@@ -13,13 +14,15 @@ use crate::{ByteSet, CatalogError, Segment, Shape, Signature};
 /// How many first bytes the matrix looks at.
 const COLUMNS: usize = 16;
 /// Runs are measured up to this length.
-const RUN_MAX: usize = BLOCK;
+const RUN_MAX: usize = 2 * BLOCK;
 
 /// What credentials are made of.
-const ALPHABETS: [ByteSet; 3] = [
+const ALPHABETS: [ByteSet; 5] = [
     ByteSet::ALNUM,
     ByteSet::URL_SAFE,
+    ByteSet::URL_SAFE.with(b"+"),
     ByteSet::URL_SAFE.with(b"+/"),
+    ByteSet::URL_SAFE.with(b".~"),
 ];
 
 /// What is known of the first bytes of a row's matches.
@@ -113,7 +116,7 @@ impl Leading {
         let runs = ALPHABETS.map(|alphabet| {
             let inside = |set: &&ByteSet| set.is_subset(&alphabet);
             let least = sets.iter().take(RUN_MAX).take_while(inside).count();
-            longest(signature, &alphabet).map_or((least, usize::MAX), |most| (least, most))
+            longest_run(signature, &alphabet).map_or((least, usize::MAX), |most| (least, most))
         });
         Leading {
             sets,
@@ -146,29 +149,19 @@ impl Leading {
     }
 }
 
-/// The longest match, if all matches are of this alphabet and end where the run of it ends.
-fn longest(signature: &Signature, alphabet: &ByteSet) -> Option<usize> {
-    let ends_with_run = |right: &ByteSet| alphabet.is_subset(right);
+/// How long the run of an alphabet at the start of a match can be.
+fn longest_run(signature: &Signature, alphabet: &ByteSet) -> Option<usize> {
     match &signature.shape {
         Shape::Token {
             anchors,
             segments,
             right,
             ..
-        } if anchors.is_empty() && ends_with_run(right) => {
-            let lengths = segments.iter().map(|segment| match segment {
-                Segment::Literal(bytes) => {
-                    let inside = bytes.iter().all(|byte| alphabet.contains(*byte));
-                    inside.then_some(bytes.len())
-                }
-                Segment::Run {
-                    alphabet: bytes,
-                    max,
-                    ..
-                } => bytes.is_subset(alphabet).then_some(*max as usize),
-                Segment::Digits { .. } => None,
-            });
-            lengths.sum()
+        } if anchors.is_empty() => {
+            Reach::of_segments(segments, alphabet).longest_run(right, alphabet)
+        }
+        Shape::Pattern { pattern, right, .. } => {
+            Reach::of_pattern(pattern.hir(), alphabet).longest_run(right, alphabet)
         }
         _ => None,
     }
@@ -281,20 +274,28 @@ struct Runs([usize; ALPHABETS.len()]);
 
 impl Runs {
     fn at(there: &[u8], ended: bool) -> Runs {
-        Runs(masks(there, &RUN_SETS).map(|mask| {
-            let length = mask.trailing_ones() as usize;
-            let known = length < there.len().min(RUN_MAX) || ended;
-            if known { length } else { RUN_MAX }
-        }))
+        let mut lengths = masks(there, &RUN_SETS).map(|mask| mask.trailing_ones() as usize);
+        if lengths.contains(&BLOCK) {
+            let more = there.get(BLOCK..).unwrap_or_default();
+            for (length, mask) in lengths.iter_mut().zip(masks(more, &RUN_SETS)) {
+                if *length == BLOCK {
+                    *length += mask.trailing_ones() as usize;
+                }
+            }
+        }
+        let known = if ended { RUN_MAX } else { there.len().min(RUN_MAX) };
+        Runs(lengths.map(|length| if length < known { length } else { RUN_MAX }))
     }
 }
 
 const RUN_SETS: [AsciiSet; ALPHABETS.len()] = {
-    let [alnum, token, base64] = ALPHABETS;
+    let [alnum, token, plus, base64, dotted] = ALPHABETS;
     [
         AsciiSet::new(alnum),
         AsciiSet::new(token),
+        AsciiSet::new(plus),
         AsciiSet::new(base64),
+        AsciiSet::new(dotted),
     ]
 };
 
