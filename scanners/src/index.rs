@@ -7,9 +7,6 @@
 
 use std::sync::Arc;
 
-use aho_corasick::Anchored;
-use aho_corasick::automaton::{Automaton, StateID};
-use aho_corasick::dfa::DFA;
 use regex_syntax::hir::{Hir, HirKind};
 
 use crate::anchors::{Anchors, Entry};
@@ -18,6 +15,7 @@ use crate::extent::{PLACES, sets_of_pattern};
 use crate::inner::Inner;
 use crate::rows::{Leading, Rows};
 use crate::starts::{FirstPass, Places};
+use crate::vocabulary::Vocabulary;
 use crate::{Anchor, ByteSet, CatalogError, Segment, Shape, Signature};
 
 /// How many first bytes of a match are compared one by one before a regex is asked.
@@ -30,19 +28,11 @@ pub(crate) struct Index {
     pub(crate) rows: Rows,
     first_pass: FirstPass,
     pub(crate) inner: Inner,
-    /// The words of all contexts.
-    words: Option<Words>,
+    pub(crate) vocabulary: Vocabulary,
     /// By signature: what is known of a regex besides the regex.
     pub(crate) forms: Vec<Option<Form>>,
     pub(crate) email: Vec<u32>,
     pub(crate) user_info: Vec<u32>,
-}
-
-/// The context words, as a table that reads a text byte by byte and can stop anywhere.
-#[derive(Debug)]
-struct Words {
-    table: DFA,
-    start: StateID,
 }
 
 /// What every match of a regex looks like.
@@ -118,7 +108,7 @@ impl Index {
             anchors,
             rows,
             inner: Inner::new(signatures),
-            words: words_of(signatures)?,
+            vocabulary: Vocabulary::new(signatures),
             forms: signatures.iter().map(Form::of).collect(),
             email,
             user_info,
@@ -129,58 +119,6 @@ impl Index {
     pub(crate) fn places<'a>(&'a self, bytes: &'a [u8], from: usize) -> Places<'a> {
         self.first_pass.places(&self.anchors, bytes, from)
     }
-
-    /// Reads on in search of words, from the state after the byte before (none: from scratch).
-    /// The new state, and where in `bytes` the last word found starts, counted from its end.
-    pub(crate) fn read_words(
-        &self,
-        state: Option<StateID>,
-        bytes: &[u8],
-    ) -> (Option<StateID>, Option<usize>) {
-        let Some(Words { table, start }) = &self.words else {
-            return (None, None);
-        };
-        let mut state = state.unwrap_or(*start);
-        let mut back: Option<usize> = None;
-        for (place, byte) in bytes.iter().enumerate() {
-            state = table.next_state(Anchored::No, state, *byte);
-            if table.is_special(state) && table.is_match(state) {
-                let shortest = (0..table.match_len(state))
-                    .map(|word| table.pattern_len(table.match_pattern(state, word)))
-                    .min();
-                let here = shortest.map(|length| bytes.len() - place - 1 + length);
-                back = here.into_iter().chain(back).min();
-            }
-        }
-        (Some(state), back)
-    }
-}
-
-/// The context words of the rows that need one.
-fn words_of(signatures: &[Arc<Signature>]) -> Result<Option<Words>, CatalogError> {
-    let contexts = signatures
-        .iter()
-        .filter_map(|signature| signature.context.as_ref());
-    let mut words: Vec<&str> = contexts
-        .flat_map(|context| context.keywords.iter().map(AsRef::as_ref))
-        .collect();
-    words.sort_unstable();
-    words.dedup();
-    if words.is_empty() {
-        return Ok(None);
-    }
-    let refuse = |problem: String| CatalogError::Row {
-        id: "context words".to_owned(),
-        problem,
-    };
-    let table = DFA::builder()
-        .ascii_case_insensitive(true)
-        .build(&words)
-        .map_err(|error| refuse(error.to_string()))?;
-    let start = table
-        .start_state(Anchored::No)
-        .map_err(|error| refuse(error.to_string()))?;
-    Ok(Some(Words { table, start }))
 }
 
 /// Which bytes may stand at each of the first places of every match of these segments: exactly up

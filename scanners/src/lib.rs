@@ -46,6 +46,7 @@ mod streams;
 mod text;
 mod units;
 mod view;
+mod vocabulary;
 
 pub use catalog::{
     Anchor, Boundary, ByteSet, Catalog, CatalogError, Context, DigitsSpec, Examples, ExamplesSpec,

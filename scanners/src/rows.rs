@@ -283,7 +283,11 @@ impl Runs {
                 }
             }
         }
-        let known = if ended { RUN_MAX } else { there.len().min(RUN_MAX) };
+        let known = if ended {
+            RUN_MAX
+        } else {
+            there.len().min(RUN_MAX)
+        };
         Runs(lengths.map(|length| if length < known { length } else { RUN_MAX }))
     }
 }

@@ -4,8 +4,6 @@
 //! swallowed, and the first position not yet looked at. Everything decided is handed out as a
 //! [`Found`] at once; putting it in order is the caller's.
 
-use aho_corasick::automaton::StateID;
-
 use crate::anchors::Lookup;
 use crate::confirm::{Candidate, Step, Swallow};
 use crate::context::Words;
@@ -65,10 +63,8 @@ pub(crate) struct Search {
     absence: Absence,
     swallows: Vec<Swallow>,
     known: NeedleSearch,
-    /// Up to where context words were looked for, how far into one that was, and where the last
-    /// one starts.
+    /// Up to where context words were looked for, and where the last one starts.
     words_until: u64,
-    word_state: Option<StateID>,
     last_word: Option<u64>,
 }
 
@@ -343,18 +339,10 @@ impl Search {
     /// stands there as it must, is asked when a candidate has come that far.
     fn is_after_word(&mut self, scanner: &Scanner, text: &Text<'_>) -> bool {
         let earliest = self.next.saturating_sub(WINDOW_MAX);
-        let mut from = self.words_until;
-        if self.word_state.is_none() || from < earliest.max(text.base) {
-            self.word_state = None;
-            from = earliest.max(text.base);
-        }
-        let (state, back) = scanner
-            .index
-            .read_words(self.word_state, text.slice(from, self.next));
-        if let Some(back) = back {
-            self.last_word = Some(self.next - back as u64).max(self.last_word);
-        }
-        self.word_state = state;
+        let from = self.words_until.max(earliest).max(text.base);
+        let vocabulary = &scanner.index.vocabulary;
+        let last = vocabulary.last_start(text, from, self.next);
+        self.last_word = last.or(self.last_word);
         self.words_until = self.next;
         self.last_word.is_some_and(|start| start >= earliest)
     }
