@@ -19,6 +19,9 @@ use crate::units::{Unit, UnitFn};
 /// So many bytes after the last encoded one a view may be closed.
 const QUIET: u64 = 96;
 
+/// Where a view could not be closed, so many bytes are decoded before it is tried again.
+const BREAKS_APART: u64 = 32;
+
 /// So many telling bytes in a row keep a view of a part of a run open.
 const TELLING_STREAK: u32 = 8;
 
@@ -40,6 +43,8 @@ pub(crate) struct View {
     child: Layer,
     /// For a part of a run: how many telling bytes came last.
     streak: Option<u32>,
+    /// The view is not closed before this position.
+    next_break: u64,
 }
 
 /// How the encoded text is read.
@@ -104,6 +109,7 @@ impl View {
             until_end: Vec::new(),
             child: Layer::new(start, depth),
             streak: None,
+            next_break: start,
         }
     }
 
@@ -184,6 +190,9 @@ impl View {
             if stop == Stop::Starved {
                 return Ok(false);
             }
+            if stop == Stop::Break {
+                self.next_break = self.fed + BREAKS_APART;
+            }
         }
     }
 
@@ -250,7 +259,7 @@ impl View {
             return false;
         }
         *streak = 0;
-        self.fed >= self.quiet_since + QUIET
+        self.fed >= self.next_break.max(self.quiet_since + QUIET)
     }
 
     /// The view is of a part of a run, and closed where nothing telling comes any more.
@@ -305,7 +314,7 @@ impl View {
             if opens {
                 self.quiet_since = self.fed;
             }
-            if at_break && self.fed >= self.quiet_since + QUIET {
+            if at_break && self.fed >= self.next_break.max(self.quiet_since + QUIET) {
                 return Stop::Break;
             }
         }
