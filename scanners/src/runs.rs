@@ -5,6 +5,7 @@
 //! encoded value may be embedded in a longer run, one view is opened for each alignment.
 
 use crate::ByteSet;
+use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::text::{Text, run_length};
 use crate::units::sextet;
 
@@ -243,13 +244,13 @@ impl RunKind {
     }
 
     /// The bytes of the shortest run, separators included.
-    fn dense(self) -> &'static ByteSet {
+    fn dense(self) -> &'static AsciiSet {
         match self {
-            RunKind::Base64 => &BASE64,
-            RunKind::Base32(false) => &ByteSet::BASE32,
-            RunKind::Base32(true) => &BASE32_LOWER,
-            RunKind::Hex(_) => &ByteSet::HEX,
-            RunKind::HexPairs => &HEX_PAIRS,
+            RunKind::Base64 => &DENSE_BASE64,
+            RunKind::Base32(false) => &DENSE_BASE32,
+            RunKind::Base32(true) => &DENSE_BASE32_LOWER,
+            RunKind::Hex(_) => &DENSE_HEX,
+            RunKind::HexPairs => &DENSE_HEX_PAIRS,
         }
     }
 
@@ -302,6 +303,12 @@ const BASE64: ByteSet = ByteSet::BASE64.with(b"-_");
 const BASE32_LOWER: ByteSet = ByteSet::EMPTY.range(b'a', b'z').range(b'2', b'7');
 const HEX_PAIRS: ByteSet = ByteSet::HEX.with(b": -,x\r\n");
 
+static DENSE_BASE64: AsciiSet = AsciiSet::new(BASE64);
+static DENSE_BASE32: AsciiSet = AsciiSet::new(ByteSet::BASE32);
+static DENSE_BASE32_LOWER: AsciiSet = AsciiSet::new(BASE32_LOWER);
+static DENSE_HEX: AsciiSet = AsciiSet::new(ByteSet::HEX);
+static DENSE_HEX_PAIRS: AsciiSet = AsciiSet::new(HEX_PAIRS);
+
 /// How many bytes at the start are not in the set.
 fn run_outside(bytes: &[u8], set: &ByteSet) -> usize {
     bytes
@@ -311,21 +318,90 @@ fn run_outside(bytes: &[u8], set: &ByteSet) -> usize {
 }
 
 /// Where the first stretch of at least `least` bytes of the set starts, or one at the end that may
-/// become as long. Looks at every `least`-th byte where there is none.
-fn dense_stretch(bytes: &[u8], set: &ByteSet, least: usize, ended: bool) -> Option<usize> {
-    let mut start = 0;
-    loop {
-        let window = bytes.get(start..)?;
-        let Some(window) = window.get(..least) else {
-            let tail = window
-                .iter()
-                .rposition(|byte| !set.contains(*byte))
-                .map_or(0, |at| at + 1);
-            return (!ended && tail < window.len()).then_some(start + tail);
-        };
-        match window.iter().rposition(|byte| !set.contains(*byte)) {
-            None => return Some(start),
-            Some(outside) => start += outside + 1,
+/// become as long. Only a stretch that fills eight aligned places is looked at.
+fn dense_stretch(bytes: &[u8], set: &AsciiSet, least: usize, ended: bool) -> Option<usize> {
+    // Where the stretch starts that goes on at the start of the block.
+    let mut open = None;
+    for (number, block) in bytes.chunks(BLOCK).enumerate() {
+        let start = number * BLOCK;
+        let [mask] = masks(block, &[*set]);
+        if mask == u64::MAX {
+            open = open.or(Some(start));
+            continue;
+        }
+        let first = open.take();
+        if let Some(first) = first
+            && start + mask.trailing_ones() as usize >= first + least
+        {
+            return Some(first);
+        }
+        if has_full_lane(mask)
+            && let Some(inside) = run_within(mask, least)
+        {
+            return Some(start + inside);
+        }
+        let last = mask.leading_ones() as usize;
+        if last > 0 {
+            open = Some(start + BLOCK - last);
+        }
+        if block.len() < BLOCK {
+            let tail = (mask << (BLOCK - block.len())).leading_ones() as usize;
+            let tail_start = start + block.len() - tail;
+            // The stretch may have started before this block.
+            open = match first {
+                Some(first) if tail == block.len() => Some(first),
+                _ => (tail > 0).then_some(tail_start),
+            };
+        }
+    }
+    open.filter(|open| !ended || bytes.len() - open >= least)
+}
+
+/// Whether eight places in a row are set that start at a multiple of eight.
+fn has_full_lane(mask: u64) -> bool {
+    const LOWEST: u64 = 0x0101_0101_0101_0101;
+    let outside = !mask;
+    // Whether some byte of `outside` is zero.
+    outside.wrapping_sub(LOWEST) & !outside & (LOWEST << 7) != 0
+}
+
+/// Where so many places in a row are set.
+fn run_within(mask: u64, least: usize) -> Option<usize> {
+    let mut run = mask;
+    let mut length = 1;
+    while length < least {
+        let step = length.min(least - length);
+        run &= run >> step;
+        length += step;
+    }
+    (run != 0).then(|| run.trailing_zeros() as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_long_stretch_is_found(
+            pieces in proptest::collection::vec((0_usize..90, 1_usize..4), 0..6),
+            least in 20_usize..36,
+            ended: bool,
+        ) {
+            let mut bytes = Vec::new();
+            for (inside, outside) in pieces {
+                bytes.extend(std::iter::repeat_n(b'a', inside));
+                bytes.extend(std::iter::repeat_n(b'!', outside));
+            }
+            bytes.pop();
+            let set = ByteSet::HEX;
+            let naive = (0..bytes.len()).find(|start| {
+                let length = run_length(&bytes[*start..], &set);
+                length >= least || !ended && length > 0 && start + length == bytes.len()
+            });
+            prop_assert_eq!(dense_stretch(&bytes, &AsciiSet::new(set), least, ended), naive);
         }
     }
 }
