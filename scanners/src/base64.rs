@@ -8,7 +8,7 @@
 
 use crate::inflate::is_zlib;
 use crate::layer::Floors;
-use crate::noise::{CONTEXT, is_noise};
+use crate::noise::{CONTEXT, noise};
 use crate::runs::{RunKind, RunStart, RunState, RunStep, is_escape_letter};
 use crate::scanner::Scanner;
 use crate::search::Harvest;
@@ -57,31 +57,31 @@ struct Run {
     skipped: bool,
 }
 
-/// So many characters at a time are skipped if they are noise.
-const WINDOW: u64 = (BLOCK - CONTEXT) as u64;
 impl Run {
-    /// Whether the next [`WINDOW`] characters are noise: no streak can end in them and no
-    /// compressed stream show itself. A cheap test that errs on the side of looking closer.
-    fn skip_noise(&mut self, text: &Text<'_>, from: u64) -> bool {
-        let Some(start) = from.checked_sub(CONTEXT as u64) else {
-            return false;
-        };
-        if start < self.start.max(text.base) {
-            return false;
-        }
-        let block = text.from(start).first_chunk::<BLOCK>();
-        let noise = block.is_some_and(is_noise);
-        if noise {
+    /// Skips characters that are noise, so that no streak can end in them and no compressed stream
+    /// show itself; says how many. A cheap test that errs on the side of looking closer.
+    fn skip_noise(&mut self, text: &Text<'_>, from: u64) -> u64 {
+        let earliest = self.start.max(text.base);
+        let start = earliest.max(from.saturating_sub(CONTEXT as u64));
+        let there = text.from(start);
+        let window = there.get(..BLOCK).unwrap_or(there);
+        let context = usize::try_from(from.saturating_sub(start)).unwrap_or_default();
+        let at_start = start == self.start;
+        let noise =
+            noise(window, (context, at_start)).and_then(|length| length.checked_sub(context));
+        let skipped = noise.unwrap_or_default() as u64;
+        if skipped > 0 {
             self.skipped = true;
-            self.screen.index += WINDOW;
+            self.screen.index += skipped;
         }
-        noise
+        skipped
     }
 
     /// Shows the screen what was skipped last.
     fn prime(&mut self, text: &Text<'_>, from: u64) {
         if std::mem::take(&mut self.skipped) {
-            let context = text.slice(from - CONTEXT as u64, from);
+            let start = self.start.max(from.saturating_sub(CONTEXT as u64));
+            let context = text.slice(start, from);
             self.screen = Screen {
                 index: self.screen.index - context.len() as u64,
                 ..Screen::default()
@@ -150,11 +150,12 @@ impl Base64 {
                     RunStart::At(start) => self.start_run(start),
                 }
             }
-            if let Some(run) = &mut self.run
-                && run.skip_noise(text, self.from)
-            {
-                self.from += WINDOW;
-                continue;
+            if let Some(run) = &mut self.run {
+                let skipped = run.skip_noise(text, self.from);
+                if skipped > 0 {
+                    self.from += skipped;
+                    continue;
+                }
             }
             let there = text.from(self.from);
             let length = run_length(there.get(..BLOCK).unwrap_or(there), &ALPHABET);

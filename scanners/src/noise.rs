@@ -6,14 +6,14 @@
 //! again.
 
 use crate::ByteSet;
-use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::simd::{AsciiSet, masks};
 use crate::units::sextet;
 use std::sync::LazyLock;
 
-/// So many characters at the start of a window are only there to tell of the others.
+/// So many characters at the start of a window are at most only there to tell of the others.
 pub(crate) const CONTEXT: usize = 12;
 
-/// The sets, in the order in which [`is_noise`] names them.
+/// The sets, in the order in which [`noise`] names them.
 static SETS: LazyLock<[AsciiSet; 11]> = LazyLock::new(|| {
     let of = |holds: fn(u8) -> bool| -> ByteSet {
         (0..=u8::MAX)
@@ -36,9 +36,10 @@ static SETS: LazyLock<[AsciiSet; 11]> = LazyLock::new(|| {
     .map(AsciiSet::new)
 });
 
-/// Whether no eight telling bytes in a row end in these characters (the first [`CONTEXT`] apart),
-/// at any alignment, and nothing shows the start of a compressed stream there.
-pub(crate) fn is_noise(window: &[u8; BLOCK]) -> bool {
+/// How many characters of a run the window starts with, if they are noise: no eight telling bytes in
+/// a row end in them (the first `context` apart), at any alignment, and nothing shows the start of a
+/// compressed stream there. `starts` says that the run starts with the window.
+pub(crate) fn noise(window: &[u8], (context, starts): (usize, bool)) -> Option<usize> {
     let [
         alphabet,
         first,
@@ -52,30 +53,34 @@ pub(crate) fn is_noise(window: &[u8; BLOCK]) -> bool {
         method,
         flags,
     ] = masks(window, &SETS);
-    if alphabet != u64::MAX {
-        return false;
-    }
+    let length = alphabet.trailing_ones();
+    let valid = u64::MAX.checked_shr(64 - length).unwrap_or(0);
+    let starts = u64::from(starts) << 2 & method << 2 & flags << 1;
     let zlib = slash << 3 & method << 2 & flags << 1;
-    let compressed = gzip & before_gzip << 1 | zlib;
-    if compressed >> CONTEXT != 0 {
-        return false;
+    let compressed = (gzip & before_gzip << 1 | zlib | starts) & valid;
+    if compressed >> context != 0 {
+        return None;
     }
     let first = first << 1;
     let second = second << 1;
     let third = low_clear << 1 & (low_set << 1 | high);
-    !(0..4).any(|phase| {
+    let telling = (0..4).any(|phase| {
         let places = |place: u32| EVERY_FOURTH.rotate_left(phase + place);
         let good = places(0) | first & places(1) | second & places(2) | third & places(3);
-        streaks(good) != 0
-    })
+        streaks(good & valid) >> context.saturating_sub(STREAK - 1) != 0
+    });
+    (!telling).then_some(length as usize)
 }
 
 const EVERY_FOURTH: u64 = 0x1111_1111_1111_1111;
 
-/// Where eleven characters in a row start that end after the context.
+/// So many characters that decode to telling bytes are a streak.
+const STREAK: usize = 11;
+
+/// Where a streak starts.
 fn streaks(good: u64) -> u64 {
     let two = good & good >> 1;
     let four = two & two >> 2;
     let eight = four & four >> 4;
-    (eight & eight >> 3) >> 2
+    eight & eight >> (STREAK - 8)
 }
