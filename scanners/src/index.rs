@@ -104,7 +104,7 @@ impl Index {
             }
         }
         Ok(Index {
-            first_pass: FirstPass::new(&anchors, rows.everywhere),
+            first_pass: FirstPass::new(&anchors, &rows),
             anchors,
             rows,
             inner: Inner::new(signatures),

@@ -552,12 +552,27 @@ impl Layer {
 
     /// The matches being swallowed, here and in views.
     pub(crate) fn opens(&self) -> Vec<Open> {
+        if self.search.swallows().is_empty() && !self.has_views() {
+            return Vec::new();
+        }
         let own = self.search.swallows().iter().map(Open::of);
         let views = self.watches().filter_map(|watch| watch.view.as_ref());
         let base64 = self.base64.iter().flat_map(|base64| base64.views());
         let compressed = self.compressed.iter().flat_map(|one| one.views());
         let views = views.map(AsRef::as_ref).chain(base64).chain(compressed);
         own.chain(views.flat_map(View::opens)).collect()
+    }
+
+    fn has_views(&self) -> bool {
+        self.watches().any(|watch| watch.view.is_some())
+            || self
+                .base64
+                .as_ref()
+                .is_some_and(|base64| base64.views().next().is_some())
+            || self
+                .compressed
+                .as_ref()
+                .is_some_and(|one| one.views().next().is_some())
     }
 
     /// Whether matches in this text are deeper than is looked.

@@ -14,16 +14,18 @@ use crate::{ByteSet, CatalogError, Segment, Shape, Signature};
 /// How many first bytes the matrix looks at.
 const COLUMNS: usize = 16;
 /// Runs are measured up to this length.
-const RUN_MAX: usize = 2 * BLOCK;
+pub(crate) const RUN_MAX: usize = 2 * BLOCK;
 
 /// What credentials are made of.
 const ALPHABETS: [ByteSet; 5] = [
     ByteSet::ALNUM,
     ByteSet::URL_SAFE,
     ByteSet::URL_SAFE.with(b"+"),
-    ByteSet::URL_SAFE.with(b"+/"),
+    LONGEST_RUNS,
     ByteSet::URL_SAFE.with(b".~"),
 ];
+/// What base64 of both kinds is made of.
+pub(crate) const LONGEST_RUNS: ByteSet = ByteSet::URL_SAFE.with(b"+/");
 
 /// What is known of the first bytes of a row's matches.
 pub(crate) struct Leading {
@@ -90,7 +92,7 @@ struct Bank {
     left: Box<[u64; 256]>,
     columns: [Box<[u64; 256]>; COLUMNS],
     /// For each of [`ALPHABETS`], by the length of the run of it.
-    by_run: [Box<[u64; RUN_MAX + 1]>; ALPHABETS.len()],
+    by_run: [Box<[u64; LENGTHS]>; ALPHABETS.len()],
     /// The rows of digits that must end where no digit follows.
     numbers: u64,
     /// By the length of a number: which of those allow it.
@@ -243,6 +245,22 @@ impl Rows {
         Ok(())
     }
 
+    /// Which lengths some row allows of a run of letters and digits and one of [`LONGEST_RUNS`].
+    pub(crate) fn run_lengths(&self) -> RunLengths {
+        let mut lengths = RunLengths(Box::new([[0; 3]; LENGTHS]));
+        for bank in &self.banks {
+            let [alnum, _, _, run, _] = &bank.by_run;
+            for (row, alnum) in lengths.0.iter_mut().zip(alnum.iter()) {
+                for (length, run) in run.iter().enumerate() {
+                    if let Some(word) = row.get_mut(length / 64) {
+                        *word |= u64::from(alnum & run != 0) << (length % 64);
+                    }
+                }
+            }
+        }
+        lengths
+    }
+
     /// Adds the rows that could start at the start of `there`, after the byte `before`; `None` where
     /// the left boundary holds whatever it is.
     pub(crate) fn survivors(
@@ -269,8 +287,42 @@ impl Rows {
     }
 }
 
-/// The runs at a place: how many bytes of each of [`ALPHABETS`]; `RUN_MAX` if it may be that many.
-struct Runs([usize; ALPHABETS.len()]);
+/// For each length of a run of letters and digits, as bits, the lengths of a run of [`LONGEST_RUNS`]
+/// that some row allows together with it.
+#[derive(Debug)]
+pub(crate) struct RunLengths(Box<[[u64; 3]; LENGTHS]>);
+
+impl RunLengths {
+    /// Whether some row allows these.
+    #[inline]
+    pub(crate) fn allow(&self, RunLength(alnum): RunLength, RunLength(run): RunLength) -> bool {
+        let row = self.0.get(alnum);
+        let word = row.and_then(|row| row.get(run / 64));
+        word.is_some_and(|word| word >> (run % 64) & 1 == 1)
+    }
+}
+
+/// How long a run is, as far as rows ask: its length, [`RUN_MAX`] for all that are as long, or
+/// [`UNKNOWN`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunLength(usize);
+
+/// The run goes on to the end of what is at hand.
+const UNKNOWN: usize = RUN_MAX + 1;
+/// How many lengths are told apart.
+const LENGTHS: usize = UNKNOWN + 1;
+
+impl RunLength {
+    /// Of a run of so many bytes, of which so many are at hand.
+    pub(crate) fn of(length: usize, at_hand: usize, ended: bool) -> RunLength {
+        let length = length.min(RUN_MAX);
+        let known = ended || length < at_hand;
+        RunLength(if known { length } else { UNKNOWN })
+    }
+}
+
+/// The runs at a place: how many bytes of each of [`ALPHABETS`].
+struct Runs([RunLength; ALPHABETS.len()]);
 
 impl Runs {
     fn at(there: &[u8], ended: bool) -> Runs {
@@ -283,12 +335,7 @@ impl Runs {
                 }
             }
         }
-        let known = if ended {
-            RUN_MAX
-        } else {
-            there.len().min(RUN_MAX)
-        };
-        Runs(lengths.map(|length| if length < known { length } else { RUN_MAX }))
+        Runs(lengths.map(|length| RunLength::of(length, there.len(), ended)))
     }
 }
 
@@ -311,7 +358,7 @@ impl Bank {
             inner: 0,
             left: Box::new([0; 256]),
             columns: std::array::from_fn(|_| Box::new([0; 256])),
-            by_run: std::array::from_fn(|_| Box::new([0; RUN_MAX + 1])),
+            by_run: std::array::from_fn(|_| Box::new([0; LENGTHS])),
             numbers: 0,
             by_digits: Box::new([0; DIGITS_MAX + 1]),
             from_digits: Box::new([0; DIGITS_MAX + 1]),
@@ -336,7 +383,7 @@ impl Bank {
         };
         for (table, (least, most)) in self.by_run.iter_mut().zip(leading.runs) {
             lengths(table.as_mut_slice(), &|length| {
-                least <= length && (length <= most || length == RUN_MAX)
+                length == UNKNOWN || least <= length && length.min(RUN_MAX) <= most
             });
         }
         if let Some((min, max)) = leading.number {
@@ -368,7 +415,7 @@ impl Bank {
     /// The rows that allow runs of these lengths.
     fn allow(&self, Runs(lengths): &Runs) -> u64 {
         let tables = self.by_run.iter().zip(lengths);
-        let rows = tables.map(|(table, length)| table.get(*length).copied());
+        let rows = tables.map(|(table, RunLength(length))| table.get(*length).copied());
         rows.fold(u64::MAX, |all, rows| all & rows.unwrap_or(u64::MAX))
     }
 

@@ -264,6 +264,12 @@ impl RunKind {
     }
 
     fn measure(self, text: &Text<'_>, start: u64) -> Measure {
+        let first = text.from(start).get(..self.shortest());
+        if self != RunKind::HexPairs
+            && first.is_some_and(|first| run_length(first, &self.alphabet()) == first.len())
+        {
+            return Measure::Enough;
+        }
         let mut state = RunState::default();
         let mut at = start;
         let mut seen = 0;

@@ -6,20 +6,25 @@
 
 use crate::ByteSet;
 use crate::anchors::{Anchors, KEY};
-use crate::rows::{ASSIGNING, CAPITAL, LONG, PHRASE, WIDE, WORDS};
+use crate::rows::{
+    ASSIGNING, CAPITAL, LONG, LONGEST_RUNS, PHRASE, RUN_MAX, Rows, RunLength, RunLengths, WIDE,
+    WORDS,
+};
 use crate::simd::{AsciiSet, BLOCK, masks};
 
 /// The sets of the first pass.
 #[derive(Debug)]
 pub(crate) struct FirstPass {
     /// Letters and digits; backslash; other bytes at which something starts; the sets of the gates.
-    sets: [AsciiSet; 7],
+    sets: [AsciiSet; 8],
+    /// By the lengths of two runs at a place, whether a row allows them.
+    lengths: RunLengths,
     /// Whether rows are to be looked for at every start.
     everywhere: bool,
 }
 
 impl FirstPass {
-    pub(crate) fn new(anchors: &Anchors, everywhere: bool) -> FirstPass {
+    pub(crate) fn new(anchors: &Anchors, rows: &Rows) -> FirstPass {
         let special = anchors.odd_first.with(b"@:");
         let backslash = ByteSet::EMPTY.with(b"\\");
         let sets = [
@@ -30,10 +35,12 @@ impl FirstPass {
             WIDE,
             WORDS,
             ASSIGNING,
+            LONGEST_RUNS,
         ];
         FirstPass {
             sets: sets.map(AsciiSet::new),
-            everywhere,
+            lengths: rows.run_lengths(),
+            everywhere: rows.everywhere,
         }
     }
 
@@ -54,11 +61,13 @@ impl FirstPass {
             mask: 0,
             rows: 0,
             ahead: Masks::default(),
+            beyond: Masks::default(),
             joined: before.is_some_and(u8::is_ascii_alphanumeric),
             escaped: 0b11,
             assigned: before.is_none_or(|byte| ASSIGNING.contains(*byte)),
         };
         places.ahead = places.read(from);
+        places.beyond = places.read(from + BLOCK);
         places
     }
 }
@@ -73,6 +82,24 @@ struct Masks {
     wide: u64,
     words: u64,
     assigning: u64,
+    /// Letters and digits, and what the longest runs are made of.
+    alnum_ahead: u64,
+    run_ahead: u64,
+}
+
+impl Masks {
+    /// Those of bytes that are not there yet.
+    const UNKNOWN: Masks = Masks {
+        alnum: 0,
+        backslash: 0,
+        special: 0,
+        capital: u64::MAX,
+        wide: u64::MAX,
+        words: u64::MAX,
+        assigning: 0,
+        alnum_ahead: u64::MAX,
+        run_ahead: u64::MAX,
+    };
 }
 
 /// A place at which something could start.
@@ -96,6 +123,8 @@ pub(crate) struct Places<'a> {
     mask: u64,
     rows: u64,
     ahead: Masks,
+    /// The block after it.
+    beyond: Masks,
     /// Whether the byte before `next` is a letter or digit.
     joined: bool,
     /// Which of the first places at `next` follow the letter of an escape.
@@ -127,8 +156,19 @@ impl Places<'_> {
     /// The masks of the block at an index. What is not there yet may be of the sets of the gates.
     fn read(&self, index: usize) -> Masks {
         let rest = self.bytes.get(index..).unwrap_or_default();
-        let [alnum, backslash, special, capital, wide, words, assigning] =
-            masks(rest, &self.pass.sets);
+        if rest.is_empty() {
+            return Masks::UNKNOWN;
+        }
+        let [
+            alnum,
+            backslash,
+            special,
+            capital,
+            wide,
+            words,
+            assigning,
+            run,
+        ] = masks(rest, &self.pass.sets);
         let open = u32::try_from(rest.len())
             .ok()
             .and_then(|length| u64::MAX.checked_shl(length))
@@ -141,6 +181,8 @@ impl Places<'_> {
             wide: wide | open,
             words: words | open,
             assigning,
+            alnum_ahead: alnum | open,
+            run_ahead: run | open,
         }
     }
 
@@ -148,16 +190,46 @@ impl Places<'_> {
         let here = self.ahead;
         self.base = self.next;
         self.next += BLOCK;
-        self.ahead = self.read(self.next);
+        self.ahead = self.beyond;
+        self.beyond = self.read(self.next + BLOCK);
         let escaped = here.backslash << 2 | self.escaped;
         let boundary = !(here.alnum << 1 | u64::from(self.joined)) | escaped;
         let starts = here.alnum & boundary;
         let assigned = here.assigning << 1 | u64::from(self.assigned) | escaped;
-        self.rows = starts & self.gates(&here, assigned);
+        self.rows = self.allowed(starts & self.gates(&here, assigned), &here);
         self.mask = self.rows | self.anchored(starts | here.special);
         self.joined = here.alnum >> 63 == 1;
         self.escaped = here.backslash >> 62;
         self.assigned = here.assigning >> 63 == 1;
+    }
+
+    /// Those of the places at which the runs are as long as some row allows.
+    fn allowed(&self, mut places: u64, here: &Masks) -> u64 {
+        if places == 0 || self.pass.everywhere {
+            return places;
+        }
+        let alnum = [
+            here.alnum_ahead,
+            self.ahead.alnum_ahead,
+            self.beyond.alnum_ahead,
+        ];
+        let run = [here.run_ahead, self.ahead.run_ahead, self.beyond.run_ahead];
+        let known = self.bytes.len().saturating_sub(self.base);
+        let mut allowed = 0;
+        while places != 0 {
+            let bit = places.trailing_zeros();
+            places &= places - 1;
+            let length = |masks| {
+                RunLength::of(
+                    run_from(masks, bit),
+                    known.saturating_sub(bit as usize),
+                    false,
+                )
+            };
+            let both = self.pass.lengths.allow(length(alnum), length(run));
+            allowed |= u64::from(both) << bit;
+        }
+        allowed
     }
 
     /// Where some gate is open.
@@ -201,6 +273,18 @@ fn run_of(mask: u128, count: u32) -> u128 {
         length *= 2;
     }
     run
+}
+
+/// How many bits in a row are set from this one on, up to two blocks.
+fn run_from([here, ahead, beyond]: [u64; 3], bit: u32) -> usize {
+    let two = u128::from(here) | u128::from(ahead) << 64;
+    let length = (two >> bit).trailing_ones();
+    let length = if length + bit == u128::BITS {
+        length + beyond.trailing_ones()
+    } else {
+        length
+    };
+    (length as usize).min(RUN_MAX)
 }
 
 fn low(mask: u128) -> u64 {
