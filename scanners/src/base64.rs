@@ -77,17 +77,26 @@ impl Run {
         skipped
     }
 
-    /// Shows the screen what was skipped last.
+    /// Shows the screen what was skipped last. Line breaks may stand between.
     fn prime(&mut self, text: &Text<'_>, from: u64) {
-        if std::mem::take(&mut self.skipped) {
-            let start = self.start.max(from.saturating_sub(CONTEXT as u64));
-            let context = text.slice(start, from);
-            self.screen = Screen {
-                index: self.screen.index - context.len() as u64,
-                ..Screen::default()
-            };
-            self.screen.read(context);
+        if !std::mem::take(&mut self.skipped) {
+            return;
         }
+        let (mut characters, mut at, mut count) = ([0; CONTEXT], from, 0);
+        for place in characters.iter_mut().rev() {
+            let Some((position, byte)) = before(text, at).filter(|(at, _)| *at >= self.start)
+            else {
+                break;
+            };
+            (at, *place) = (position, byte);
+            count += 1;
+        }
+        self.screen = Screen {
+            index: self.screen.index - count as u64,
+            ..Screen::default()
+        };
+        let seen = characters.get(CONTEXT - count..).unwrap_or_default();
+        self.screen.read(seen);
     }
 }
 
