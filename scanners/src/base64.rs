@@ -117,6 +117,10 @@ impl Base64 {
         self.views.iter().filter_map(|view| view.as_deref())
     }
 
+    pub(crate) fn views_mut(&mut self) -> impl Iterator<Item = &mut View> {
+        self.views.iter_mut().filter_map(|view| view.as_deref_mut())
+    }
+
     pub(crate) fn hold(&self) -> u64 {
         let own = match &self.run {
             None => self.from,

@@ -605,7 +605,7 @@ impl Swallow {
         !open || text.ended || self.is_closed()
     }
 
-    fn is_pem(&self) -> bool {
+    pub(crate) fn is_pem(&self) -> bool {
         matches!(self.kind, SwallowKind::Pem { .. })
     }
 

@@ -1,6 +1,8 @@
 //! One text and everything that is looked for in it: its own search, and its decoded views, which
 //! are layers again.
 
+mod seam;
+
 use crate::base64::Base64;
 use crate::confirm::Swallow;
 use crate::depth::{PROBED, Probe, is_encoded};

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::context::Words;
 use crate::index::Index;
 use crate::known::NeedleIndex;
+use crate::opening::{Begun, Openings, is_joined};
 use crate::{
     Carrier, Catalog, CatalogError, Finding, Fingerprint, FingerprintKey, KnownSecrets, MaskSet,
     Part, Session, SessionOptions, Side, Signature, Sink,
@@ -19,6 +20,10 @@ pub struct Scanner {
     pub(crate) index: Index,
     /// By signature: the words of its context.
     words: Vec<Option<Words>>,
+    /// By signature: whether it is looked for over several pieces of a text.
+    joined: Box<[bool]>,
+    /// How those begin.
+    openings: Openings,
     pub(crate) known: Known,
 }
 
@@ -85,6 +90,9 @@ impl Scanner {
             .iter()
             .map(|signature| signature.context.as_ref().map(Words::of))
             .collect();
+        let rows = || signatures.iter().map(AsRef::as_ref);
+        let joined = rows().map(is_joined).collect();
+        let openings = Openings::of(rows());
         let known = Known {
             needles: known.index(),
             first,
@@ -95,6 +103,8 @@ impl Scanner {
             key,
             index,
             words,
+            joined,
+            openings,
             known,
         })
     }
@@ -107,6 +117,24 @@ impl Scanner {
     /// The words of which one must stand before the matches of a signature, by its index.
     pub(crate) fn words(&self, signature: u32) -> Option<&Words> {
         self.words.get(signature as usize)?.as_ref()
+    }
+
+    /// Whether a signature is looked for over several pieces of a text.
+    pub(crate) fn is_joined(&self, signature: u32) -> bool {
+        self.joined
+            .get(signature as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// What could have begun in the last bytes of a piece and go on in the next.
+    pub(crate) fn begun(&self, tail: &[u8]) -> Option<Begun> {
+        self.openings.show(tail, &self.known.needles)
+    }
+
+    /// The same of a value as it is: where it starts.
+    pub(crate) fn first_begun(&self, tail: &[u8]) -> Option<usize> {
+        self.openings.first(tail, 1)
     }
 
     /// How a key is written in a path: itself, or the label of what is found in it.

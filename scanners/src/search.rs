@@ -4,6 +4,10 @@
 //! swallowed, and the first position not yet looked at. Everything decided is handed out as a
 //! [`Found`] at once; putting it in order is the caller's.
 
+mod seam;
+
+pub(crate) use seam::{Pending, SHOWN};
+
 use crate::anchors::Lookup;
 use crate::confirm::{Candidate, Step, Swallow};
 use crate::context::Words;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::fences::Fences;
+use crate::joins::Joins;
 use crate::json_path::JsonPath;
 use crate::layer::Layer;
 use crate::ledger::Ledger;
@@ -137,6 +138,8 @@ pub struct Session {
     streams: Option<Box<Streams>>,
     /// What is not put out yet of messages that have ended.
     backlog: Vec<u8>,
+    /// The texts that go on over pieces of this one, for carriers that have pieces.
+    joins: Option<Box<Joins>>,
     /// The lines that part the text, for carriers that have such lines.
     fences: Option<Box<Fences>>,
     /// The paths of matches being swallowed.
@@ -179,8 +182,10 @@ impl Session {
             Carrier::Multipart { boundary } => Some(Box::new(Fences::of(boundary))),
             _ => None,
         };
+        let joins = Joins::of(&options.carrier).map(Box::new);
         Session {
             scanner,
+            joins,
             layer: Layer::of(&options.carrier),
             options,
             ledger: Ledger::default(),
@@ -208,6 +213,9 @@ impl Session {
             self.layer.push(block);
             if let Some(fences) = &mut self.fences {
                 fences.read(block);
+            }
+            if let Some(joins) = &mut self.joins {
+                joins.read(block);
             }
             rest = after;
             if !self.may_wait(block) {
@@ -297,6 +305,10 @@ impl Session {
                 streams.end_event(&self.scanner, harvest)?;
             }
         }
+        if let Some(joins) = &mut self.joins {
+            let text = self.layer.text(until == Until::End);
+            joins.advance(&self.scanner, &text, harvest)?;
+        }
         if !harvest.deep.is_empty() {
             return Err(ScanError::Depth);
         }
@@ -320,7 +332,7 @@ impl Session {
         self.ledger
             .add_pieced(harvest.pieced, pieced, harvest.painted);
         if !self.open_paths.is_empty() {
-            let open = self.layer.opens();
+            let open = self.opens();
             self.open_paths
                 .retain(|(seen, _)| open.iter().any(|open| open.is_same(seen)));
         }
@@ -342,7 +354,9 @@ impl Session {
             return (hold, hold);
         }
         let streams = self.streams.as_ref().map(|streams| streams.hold(end));
+        let joins = self.joins.as_ref().map(|joins| joins.hold(end));
         let hold = self.layer.hold().min(streams.unwrap_or(end));
+        let hold = hold.min(joins.unwrap_or(end));
         // Nothing waits for a mask where there is none.
         let waits = !self.options.mask.is_empty() || self.path.is_some();
         let out = if waits { hold } else { end };
@@ -376,7 +390,7 @@ impl Session {
             let before = self.layer.slice(before, self.released);
             self.ledger
                 .paint((before, bytes), self.released, &opens, how);
-            opens.extend(self.streams.iter().flat_map(|streams| streams.open()));
+            opens.extend(self.opens_in_pieces());
             let due = self.ledger.due(hold, &opens);
             let findings = due.into_iter().filter_map(|due| self.finding(due));
             sink.findings.extend(findings);
@@ -403,9 +417,23 @@ impl Session {
         })
     }
 
+    /// The matches being swallowed in texts that stand in pieces.
+    fn opens_in_pieces(&self) -> impl Iterator<Item = Open> {
+        let streams = self.streams.iter().flat_map(|streams| streams.open());
+        let joins = self.joins.iter();
+        streams.chain(joins.flat_map(|joins| joins.open(&self.scanner)))
+    }
+
+    /// The matches being swallowed.
+    fn opens(&self) -> Vec<Open> {
+        let mut opens = self.layer.opens();
+        opens.extend(self.opens_in_pieces());
+        opens
+    }
+
     /// The start of a match being swallowed does not stay at hand: its path is taken down.
     fn note_paths_of_opens(&mut self) {
-        for open in self.layer.opens() {
+        for open in self.opens() {
             if !self.open_paths.iter().any(|(seen, _)| seen.is_same(&open)) {
                 let path = self.path_at(open.start);
                 self.open_paths.push((open, path));

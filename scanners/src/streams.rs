@@ -2,17 +2,16 @@
 //!
 //! The carrier is WHATWG HTML section 9.2; the pieces are the string deltas of LLM APIs: OpenAI
 //! chat (`choices[].delta.content`, tool-call `arguments`) and responses, Anthropic (`text_delta`,
-//! `input_json_delta`), Gemini parts. Each (path, index) is a [`Layer`] of its own over the pieces
-//! put together, and remembers where every byte of it stands, so that a match over two events is
-//! masked inside both JSON strings and nothing of the framing is touched. Data that is no JSON is
-//! one text too.
+//! `input_json_delta`), Gemini parts. Each (path, index) is a [`PiecedText`], so that a match over
+//! two events is masked inside both JSON strings and nothing of the framing is touched. Data that is
+//! no JSON is one text too.
 //!
 //! A text ends when its event says so, at `[DONE]`, or when nothing was added to it for many
 //! events: then nothing more is held back for it.
 
 use crate::json_path::{JsonPath, Read};
 use crate::layer::Layer;
-use crate::ledger::Stretch;
+use crate::pieced::PiecedText;
 use crate::scanner::Scanner;
 use crate::search::Harvest;
 use crate::text::Text;
@@ -83,11 +82,7 @@ struct LogicalText {
     key: String,
     /// The event that last added to it.
     event: u64,
-    layer: Layer,
-    /// Where each byte of the layer's window stands.
-    map: Vec<u64>,
-    /// Where matches being swallowed start: there, here, and up to where they are painted.
-    opens: Vec<(u64, u32, u64, u64)>,
+    text: PiecedText,
 }
 
 impl Streams {
@@ -116,7 +111,7 @@ impl Streams {
 
     /// The first position before `end` at which a value that would be masked has begun for certain.
     pub(crate) fn begun(&self, end: u64, mask: (&Scanner, &MaskSet)) -> u64 {
-        let begun = |logical: &LogicalText| logical.place(logical.layer.begun(mask)?);
+        let begun = |logical: &LogicalText| logical.text.place(logical.text.layer.begun(mask)?);
         self.texts.iter().filter_map(begun).fold(end, u64::min)
     }
 
@@ -124,8 +119,13 @@ impl Streams {
     pub(crate) fn hold(&self, end: u64) -> u64 {
         self.texts
             .iter()
-            .filter_map(LogicalText::hold)
+            .filter_map(|logical| logical.text.hold())
             .fold(end, u64::min)
+    }
+
+    /// The matches being swallowed: where they start, and before where they cannot end.
+    pub(crate) fn open(&self) -> impl Iterator<Item = Open> + '_ {
+        self.texts.iter().flat_map(|logical| logical.text.open())
     }
 
     /// Reads what is at hand.
@@ -140,7 +140,9 @@ impl Streams {
             self.from += 1;
         }
         for logical in &mut self.texts {
-            logical.scan(scanner, false, harvest)?;
+            logical
+                .text
+                .scan((scanner, false), (|_: &_| true, |_: &_| true), harvest)?;
         }
         if text.ended {
             self.end_all(scanner, harvest)?;
@@ -257,7 +259,11 @@ impl Streams {
         if self.texts.len() == TEXTS_MAX {
             return Err(ScanError::TooLong);
         }
-        self.texts.push(LogicalText::new(key, self.events));
+        self.texts.push(LogicalText {
+            key,
+            event: self.events,
+            text: PiecedText::new(Layer::new(0, 0)),
+        });
         Ok(self.texts.len() - 1)
     }
 
@@ -265,8 +271,7 @@ impl Streams {
         let current = self.current.and_then(|index| self.texts.get_mut(index));
         if let Some(logical) = current {
             logical.event = self.events;
-            logical.layer.push(&[byte]);
-            logical.map.push(self.from);
+            logical.text.push(&[byte], self.from);
         }
     }
 }
@@ -277,143 +282,9 @@ fn end_texts(
     harvest: &mut Harvest,
 ) -> Result<(), ScanError> {
     for mut logical in texts {
-        logical.scan(scanner, true, harvest)?;
+        logical
+            .text
+            .scan((scanner, true), (|_: &_| true, |_: &_| true), harvest)?;
     }
     Ok(())
-}
-
-impl LogicalText {
-    fn new(key: String, event: u64) -> LogicalText {
-        LogicalText {
-            key,
-            event,
-            layer: Layer::new(0, 0),
-            map: Vec::new(),
-            opens: Vec::new(),
-        }
-    }
-
-    fn hold(&self) -> Option<u64> {
-        self.place(self.layer.hold())
-    }
-
-    /// Where a byte of the window stands; `None` after the last.
-    fn place(&self, position: u64) -> Option<u64> {
-        let index = usize::try_from(position.saturating_sub(self.layer.base())).ok()?;
-        self.map.get(index).copied()
-    }
-
-    fn scan(
-        &mut self,
-        scanner: &Scanner,
-        ended: bool,
-        harvest: &mut Harvest,
-    ) -> Result<(), ScanError> {
-        let mut inner = Harvest::default();
-        self.layer.advance(scanner, ended, &mut inner)?;
-        harvest.decoded += inner.decoded;
-        harvest.deep.append(&mut inner.deep);
-        for open in self.layer.opens() {
-            let (key, at) = ((open.start, open.signature), open.at);
-            if !self
-                .opens
-                .iter()
-                .any(|(start, signature, ..)| (*start, *signature) == key)
-            {
-                let start = self.place(open.start).unwrap_or_default();
-                self.opens
-                    .push((open.start, open.signature, start, open.start));
-            }
-            self.paint_open(key, at, harvest);
-        }
-        for mut found in inner.found {
-            let key = (found.start, found.signature);
-            let known = self
-                .opens
-                .iter()
-                .find(|(start, signature, ..)| (*start, *signature) == key);
-            let painted = known.map_or(found.start, |(_, _, _, painted)| *painted);
-            let start = known
-                .map(|(_, _, start, _)| *start)
-                .or_else(|| self.place(found.start));
-            self.paint(key, (painted, found.end), harvest);
-            found.start = start.unwrap_or_default();
-            found.end = self
-                .place(found.end - 1)
-                .map_or(found.start, |last| last + 1);
-            harvest.pieced.push(found);
-        }
-        let open = self.layer.opens();
-        self.opens.retain(|(start, signature, ..)| {
-            open.iter()
-                .any(|open| (open.start, open.signature) == (*start, *signature))
-        });
-        let trimmed = self.layer.trim(u64::MAX);
-        self.map.drain(..trimmed.min(self.map.len()));
-        Ok(())
-    }
-
-    /// Paints what a match being swallowed has taken since it was last painted.
-    fn paint_open(&mut self, key: (u64, u32), at: u64, harvest: &mut Harvest) {
-        let Some(index) = self
-            .opens
-            .iter()
-            .position(|(start, signature, ..)| (*start, *signature) == key)
-        else {
-            return;
-        };
-        let from = self.opens.get(index).map_or(at, |(.., painted)| *painted);
-        self.paint(key, (from, at), harvest);
-        if let Some((.., painted)) = self.opens.get_mut(index) {
-            *painted = at.max(from);
-        }
-    }
-
-    /// Paints the bytes of a match, piece by piece.
-    fn paint(&self, (start, signature): (u64, u32), (from, to): (u64, u64), harvest: &mut Harvest) {
-        let same = |open: &&(u64, u32, u64, u64)| (open.0, open.1) == (start, signature);
-        let open = self.opens.iter().find(same).map(|open| open.2);
-        let of = open.or_else(|| self.place(start)).unwrap_or_default();
-        let mut piece: Option<Stretch> = None;
-        for position in from..to {
-            let Some(place) = self.place(position) else {
-                continue;
-            };
-            match &mut piece {
-                Some(piece) if piece.end == place => piece.end += 1,
-                _ => {
-                    let begun = Stretch {
-                        of,
-                        signature,
-                        start: place,
-                        end: place + 1,
-                        shown: position - start,
-                    };
-                    harvest.painted.extend(piece.replace(begun));
-                }
-            }
-        }
-        harvest.painted.extend(piece);
-    }
-
-    /// The matches being swallowed: where they start, and before where they cannot end.
-    fn open(&self) -> impl Iterator<Item = Open> + '_ {
-        self.opens.iter().map(|(_, signature, start, painted)| {
-            let at = self
-                .place(painted.saturating_sub(1))
-                .map_or(*start, |last| last + 1);
-            Open {
-                start: *start,
-                signature: *signature,
-                at,
-            }
-        })
-    }
-}
-
-impl Streams {
-    /// The matches being swallowed: where they start, and before where they cannot end.
-    pub(crate) fn open(&self) -> impl Iterator<Item = Open> + '_ {
-        self.texts.iter().flat_map(LogicalText::open)
-    }
 }

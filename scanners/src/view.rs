@@ -5,6 +5,8 @@
 //! is under way in it. Where that is depends on the text alone, never on how it was cut. A match
 //! in a view is handed out as the span of the encoded bytes.
 
+mod seam;
+
 use crate::ScanError;
 use crate::base64::TELLING;
 use crate::confirm::Swallow;
@@ -329,6 +331,14 @@ impl View {
     ) -> Result<(), ScanError> {
         let mut inner = Harvest::default();
         self.child.advance(scanner, ended, &mut inner)?;
+        self.hand_out(inner, harvest);
+        let trimmed = self.child.trim(u64::MAX);
+        self.map.drain(..trimmed.min(self.map.len()));
+        Ok(())
+    }
+
+    /// Hands out what was found in the child.
+    fn hand_out(&mut self, mut inner: Harvest, harvest: &mut Harvest) {
         if self.child.is_too_deep() {
             self.make_deep(&mut inner);
         }
@@ -357,9 +367,6 @@ impl View {
         let open = self.child.opens();
         self.opens
             .retain(|(seen, _)| open.iter().any(|open| open.is_same(seen)));
-        let trimmed = self.child.trim(u64::MAX);
-        self.map.drain(..trimmed.min(self.map.len()));
-        Ok(())
     }
 
     /// Matches in a text of the last level are none: they show that there is something deeper. Those

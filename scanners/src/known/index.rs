@@ -64,6 +64,9 @@ struct Prefixes {
     two: Vec<u64>,
     four: Vec<u64>,
     bits: u32,
+    /// Of six bytes, and sparse: for asking at every place.
+    six: Vec<u64>,
+    six_bits: u32,
 }
 
 impl NeedleIndex {
@@ -143,6 +146,18 @@ impl NeedleIndex {
             .is_some_and(|needle| needle.bytes.starts_with(rest));
         self.whole_at(rest, seen, report);
         Standing { could_grow }
+    }
+
+    /// Whether a needle could be cut off by the end of `tail`, so many bytes of it being there.
+    pub(crate) fn could_be_cut(&self, tail: &[u8], at_least: usize) -> bool {
+        let Some(last) = tail.len().checked_sub(at_least) else {
+            return false;
+        };
+        let from = tail.len().saturating_sub(self.longest);
+        (from..=last).any(|at| {
+            let rest = tail.get(at..).unwrap_or_default();
+            self.prefixes.could_go_on(rest) && self.standing(rest, 0, &mut |_| {}).could_grow
+        })
     }
 
     fn whole_at(&self, rest: &[u8], seen: usize, report: &mut impl FnMut(&Needle)) {
@@ -339,6 +354,8 @@ impl Prefixes {
             two: words(16),
             four: words(bits),
             bits,
+            six: words(bits + 2),
+            six_bits: bits + 2,
         };
         for needle in needles {
             if let [first, second, third, fourth, ..] = *needle.bytes {
@@ -349,8 +366,19 @@ impl Prefixes {
                     hash([first, second, third, fourth], bits),
                 );
             }
+            if let Some(six) = needle.bytes.first_chunk() {
+                set(&mut prefixes.six, hash_six(six, prefixes.six_bits));
+            }
         }
         prefixes
+    }
+
+    /// The same, with less doubt where six bytes and more are there.
+    fn could_go_on(&self, rest: &[u8]) -> bool {
+        match rest.first_chunk() {
+            Some(six) => is_set(&self.six, hash_six(six, self.six_bits)),
+            None => self.could_start(rest),
+        }
     }
 
     /// Whether `rest` could be the start of a needle, or a needle the start of `rest`.
@@ -373,6 +401,12 @@ fn pair(first: u8, second: u8) -> usize {
 fn hash(block: [u8; BLOCK], bits: u32) -> usize {
     let spread = u32::from_le_bytes(block).wrapping_mul(0x9e37_79b1) >> (32 - bits);
     usize::try_from(spread).unwrap_or(0)
+}
+
+fn hash_six(block: &[u8; 6], bits: u32) -> usize {
+    let [a, b, c, d, e, f] = *block;
+    let number = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+    high(number.wrapping_mul(0x9E37_79B9_7F4A_7C15), bits)
 }
 
 /// The first bits of a hash.

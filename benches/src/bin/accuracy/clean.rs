@@ -13,7 +13,11 @@ use egret_scanners::{Carrier, MaskSet, Part, Scanner, SessionOptions, Side, Sink
 const CHUNK: usize = 16 * 1024;
 
 /// Scans every file of the folder and prints the findings by signature, and each if asked to.
-pub(crate) fn run(scanner: &Arc<Scanner>, folder: &Path, list: bool) -> anyhow::Result<()> {
+pub(crate) fn run(
+    scanner: &Arc<Scanner>,
+    (folder, carrier): (&Path, &Carrier),
+    list: bool,
+) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut counts: BTreeMap<(String, String), u32> = BTreeMap::new();
     let (mut files, mut bytes) = (0_u32, 0_usize);
@@ -23,7 +27,7 @@ pub(crate) fn run(scanner: &Arc<Scanner>, folder: &Path, list: bool) -> anyhow::
         let text = std::fs::read(&path)?;
         files += 1;
         bytes += text.len();
-        let sink = scan(scanner, &text).with_context(|| path.display().to_string())?;
+        let sink = scan(scanner, &text, carrier).with_context(|| path.display().to_string())?;
         for finding in sink.findings {
             let signature = &finding.signature;
             let key = (signature.class.to_string(), signature.id.to_string());
@@ -46,11 +50,11 @@ pub(crate) fn run(scanner: &Arc<Scanner>, folder: &Path, list: bool) -> anyhow::
     Ok(())
 }
 
-fn scan(scanner: &Arc<Scanner>, text: &[u8]) -> anyhow::Result<Sink> {
+fn scan(scanner: &Arc<Scanner>, text: &[u8], carrier: &Carrier) -> anyhow::Result<Sink> {
     let mask = Arc::new(MaskSet::none());
     let options = SessionOptions {
         part: Part::body(Side::Request),
-        carrier: Carrier::Text,
+        carrier: carrier.clone(),
         mask,
     };
     let mut session = scanner.session(options);

@@ -1,9 +1,9 @@
 //! Recall and precision of the scanner on made-up values, and its findings in a clean corpus.
 //!
-//! `accuracy [--samples N] [--seed N] [--clean DIR]` draws fresh values of every signature, hides
+//! `accuracy [--samples N] [--seed N] [--clean DIR [--carrier TYPE]]` draws fresh values of every signature, hides
 //! each in every encoding and carrier and cuts the text at every place, draws values whose check
 //! fails, and prints one line per family and one per way of hiding. `--clean` adds the findings in
-//! the files of a folder in which there should be none. For comparing with other tools
+//! the files of a folder in which there should be none, read as texts or as what `--carrier` says. For comparing with other tools
 //! (`benches/compare`), `--write DIR` writes the values to files instead, and `--scan DIR` prints
 //! what is found in each file of a folder.
 //!
@@ -18,13 +18,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use egret_scanners::{Catalog, FingerprintKey, KnownSecrets, Scanner};
+use egret_scanners::{Carrier, Catalog, FingerprintKey, KnownSecrets, Scanner};
 
 /// What to measure.
 struct Options {
     samples: u32,
     seed: u64,
     clean: Option<PathBuf>,
+    carrier: Carrier,
     list: bool,
     write: Option<PathBuf>,
     scan: Option<PathBuf>,
@@ -44,7 +45,7 @@ fn main() -> anyhow::Result<()> {
         measure::run(&scanner, options.samples, options.seed)?;
     }
     if let Some(folder) = &options.clean {
-        clean::run(&scanner, folder, options.list)?;
+        clean::run(&scanner, (folder, &options.carrier), options.list)?;
     }
     Ok(())
 }
@@ -54,6 +55,7 @@ fn options() -> anyhow::Result<Options> {
         samples: 20,
         seed: 1,
         clean: None,
+        carrier: Carrier::Text,
         list: false,
         write: None,
         scan: None,
@@ -70,12 +72,13 @@ fn options() -> anyhow::Result<Options> {
         match name.as_str() {
             "--samples" => options.samples = value.parse()?,
             "--seed" => options.seed = value.parse()?,
+            "--carrier" => options.carrier = Carrier::from_content_type(&value),
             "--clean" => options.clean = Some(value.into()),
             "--write" => options.write = Some(value.into()),
             "--scan" => options.scan = Some(value.into()),
             _ => bail!(
-                "unknown argument {name}: --samples N, --seed N, --clean DIR, --list, --write DIR, \
-                 --scan DIR"
+                "unknown argument {name}: --samples N, --seed N, --clean DIR, --carrier TYPE, --list, \
+                 --write DIR, --scan DIR"
             ),
         }
     }

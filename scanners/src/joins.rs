@@ -1,0 +1,262 @@
+//! Values that are cut over the pieces of a body: the values of a form, the strings of a JSON
+//! document, the parts of a multipart.
+//!
+//! A [`Piece`] is one of them. Where one ends in what could be the beginning of a value, its last
+//! bytes begin a text of their own ([`PiecedText`]) that goes on in the next piece, for as long as
+//! something is under way in it. In all other places nothing is joined and nothing is kept. Pieces
+//! follow each other in the order of the body and, in JSON, at one path without the numbers of the
+//! items (`$.messages[*].text`), which are other texts.
+//!
+//! What is found is what crosses from one piece into another, of the signatures that are told by an
+//! anchor, and of known secrets. A value that is whole in its piece is the other layers' business.
+//!
+//! A piece waits for the next one where eight bytes or more of a value have begun, and not for
+//! longer than [`HELD_MAX`] bytes of the body. Else what it has of the value goes out, and the rest
+//! is masked when it comes.
+
+mod form;
+mod joined;
+mod json;
+
+use crate::opening::{Begun, KEY_HEAD, REACH};
+use crate::pieced::PiecedText;
+use crate::scanner::Scanner;
+use crate::search::{Harvest, SHOWN};
+use crate::text::Text;
+use crate::view::Open;
+use crate::{Carrier, ScanError};
+use form::FormValues;
+use joined::{At, Joined};
+use json::JsonStrings;
+use memchr::memmem::Finder;
+
+/// More texts at once than this, each in the midst of a value, are no honest body.
+const TEXTS_MAX: usize = 64;
+/// So many bytes of the body a piece waits for the next.
+pub(crate) const HELD_MAX: u64 = 16 * 1024;
+
+/// So many texts are kept for their memory.
+const SPARE_MAX: usize = 4;
+
+/// What tells the pieces of one text from those of another.
+pub(crate) type Key = u64;
+
+/// The key of all pieces in the order of the body.
+const IN_ORDER: Key = 0;
+
+/// What a reader of pieces says of the next bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// They belong to a piece: from where to where, and of which text besides the one in order.
+    Text { from: u64, to: u64, key: Key },
+    /// The piece has ended.
+    End,
+}
+
+/// A reader of pieces.
+enum Pieces {
+    Form(FormValues),
+    Json(JsonStrings),
+}
+
+/// The texts of one body that go on over its pieces.
+pub(crate) struct Joins {
+    pieces: Pieces,
+    /// What was read and not yet looked at.
+    events: Vec<Event>,
+    /// The piece under way: where it starts, up to where it was read, and of which text it is.
+    piece: Option<(u64, u64, Key)>,
+    texts: Vec<Joined>,
+    /// Texts that are over, for their memory.
+    spare: Vec<Joined>,
+    carrier: Carrier,
+    key_head: Finder<'static>,
+    /// The next position to read.
+    at: u64,
+}
+
+impl Joins {
+    /// Those of a body of this layout, if it has pieces.
+    pub(crate) fn of(carrier: &Carrier) -> Option<Joins> {
+        let pieces = match carrier {
+            Carrier::Form => Pieces::Form(FormValues::default()),
+            Carrier::Json | Carrier::Ndjson => Pieces::Json(JsonStrings::default()),
+            _ => return None,
+        };
+        Some(Joins {
+            pieces,
+            events: Vec::new(),
+            piece: None,
+            texts: Vec::new(),
+            spare: Vec::new(),
+            carrier: carrier.clone(),
+            key_head: Finder::new(KEY_HEAD),
+            at: 0,
+        })
+    }
+
+    /// Reads on.
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
+        match &mut self.pieces {
+            Pieces::Form(form) => form.read(bytes, self.at, &mut self.events),
+            Pieces::Json(json) => json.read(bytes, self.at, &mut self.events),
+        }
+        self.at += bytes.len() as u64;
+    }
+
+    /// Looks at what was read.
+    pub(crate) fn advance(
+        &mut self,
+        scanner: &Scanner,
+        text: &Text<'_>,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        let carrier = self.carrier.clone();
+        let at = At {
+            scanner,
+            text,
+            carrier: &carrier,
+        };
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            match event {
+                Event::Text { from, to, key } => {
+                    self.add((from, to, key), &at, harvest)?;
+                }
+                Event::End => self.end_piece(&at, harvest)?,
+            }
+        }
+        self.events = events;
+        if text.ended {
+            self.end_piece(&at, harvest)?;
+        }
+        for joined in &mut self.texts {
+            if joined.added.is_some() || text.ended {
+                joined.scan(scanner, text.ended, harvest)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first position that may still belong to a match not handed out.
+    pub(crate) fn hold(&self, end: u64) -> u64 {
+        let holds = self.texts.iter().filter_map(|joined| joined.hold(self.at));
+        holds.fold(end, u64::min)
+    }
+
+    /// The matches being swallowed: where they start, and before where they cannot end.
+    pub(crate) fn open<'a>(&'a self, scanner: &'a Scanner) -> impl Iterator<Item = Open> + 'a {
+        let alive = self.texts.iter().filter(|joined| !joined.is_stale(self.at));
+        let texts = alive.filter_map(|joined| joined.text.as_deref());
+        let open = texts.flat_map(PiecedText::open);
+        open.filter(|open| scanner.is_joined(open.signature))
+    }
+
+    /// Adds bytes of a piece to the texts that go on.
+    fn add(
+        &mut self,
+        (from, to, key): (u64, u64, Key),
+        at: &At<'_>,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        if self.piece.is_none() {
+            let of_this = |joined: &&mut Joined| [IN_ORDER, key].contains(&joined.key);
+            for joined in self.texts.iter_mut().filter(of_this) {
+                joined.start_piece(from);
+            }
+        }
+        let (start, _, _) = *self.piece.get_or_insert((from, to, key));
+        self.piece = Some((start, to, key));
+        for joined in &mut self.texts {
+            joined.add((from, to), at, harvest)?;
+        }
+        self.set_aside();
+        // A private key may be longer than what is looked at where the piece ends.
+        let first = from.saturating_sub(KEY_HEAD.len() as u64 - 1).max(start);
+        let Some(head) = self.key_head.find(at.text.slice(first, to)) else {
+            return Ok(());
+        };
+        let head = first + head as u64;
+        for key in self.without(key) {
+            self.make_room()?;
+            let mut joined = Joined::within(key, head);
+            joined.awake(at.carrier);
+            joined.add((head, to), at, harvest)?;
+            self.texts.push(joined);
+        }
+        Ok(())
+    }
+
+    /// Of the two texts that a piece belongs to, those that do not go on from before.
+    fn without(&self, key: Key) -> impl Iterator<Item = Key> + use<> {
+        let here = |key: Key| self.texts.iter().any(|joined| joined.key == key);
+        let in_order = Some(IN_ORDER).filter(|_| !here(IN_ORDER));
+        let at_path = Some(key).filter(|_| key != IN_ORDER && !here(key));
+        in_order.into_iter().chain(at_path)
+    }
+
+    /// Takes out the texts that are over.
+    fn set_aside(&mut self) {
+        let mut at = 0;
+        while let Some(joined) = self.texts.get(at) {
+            if !joined.is_over {
+                at += 1;
+                continue;
+            }
+            let over = self.texts.remove(at);
+            if self.spare.len() < SPARE_MAX {
+                self.spare.push(over);
+            }
+        }
+    }
+
+    /// Forgets a text if there are too many. What is worth waiting for is not forgotten: a cap is no
+    /// place to hide behind.
+    fn make_room(&mut self) -> Result<(), ScanError> {
+        if self.texts.len() < TEXTS_MAX {
+            return Ok(());
+        }
+        let idle = self.texts.iter().position(Joined::waits_for_nothing);
+        self.texts.remove(idle.ok_or(ScanError::TooLong)?);
+        Ok(())
+    }
+
+    fn end_piece(&mut self, at: &At<'_>, harvest: &mut Harvest) -> Result<(), ScanError> {
+        let Some((start, end, key)) = self.piece.take() else {
+            return Ok(());
+        };
+        for joined in &mut self.texts {
+            joined.end_piece(end, at, harvest)?;
+        }
+        self.set_aside();
+        let first = end.saturating_sub(REACH as u64).max(start);
+        let tail = at.text.slice(first, end);
+        let Some(begun) = at.scanner.begun(tail) else {
+            return Ok(());
+        };
+        // One byte before it tells whether a word starts there.
+        let shown = match begun {
+            Begun::Plain(start) => tail.get(start.saturating_sub(1)..),
+            Begun::Encoded => None,
+        };
+        let short = shown.filter(|shown| shown.len() as u64 <= SHOWN);
+        let tail = short.unwrap_or(tail);
+        for key in self.without(key) {
+            self.make_room()?;
+            let first = end - tail.len() as u64;
+            let mut joined = match self.spare.pop() {
+                Some(spare) => spare.begin_at(key, first),
+                None => Joined::within(key, first),
+            };
+            joined.begin(tail, first > start);
+            if short.is_none() {
+                joined.awake(at.carrier);
+            }
+            joined.end_piece(end, at, harvest)?;
+            if !joined.is_over {
+                self.texts.push(joined);
+            }
+        }
+        Ok(())
+    }
+}

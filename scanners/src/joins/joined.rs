@@ -1,0 +1,288 @@
+//! One text that goes on over pieces.
+//!
+//! It begins with what the last piece has of a value. While that is less than is worth waiting for,
+//! only the bytes are kept, and each next piece is asked whether it goes on with it; most do not. A
+//! text of its own is made only then.
+
+use super::{HELD_MAX, Key};
+use crate::layer::{Floors, Layer};
+use crate::opening::REACH;
+use crate::pieced::PiecedText;
+use crate::scanner::Scanner;
+use crate::search::{Harvest, SHOWN};
+use crate::text::Text;
+use crate::view::Open;
+use crate::{Carrier, ScanError};
+
+/// A text that goes on.
+pub(super) struct Joined {
+    pub(super) key: Key,
+    /// None while only the bytes of `early` are there.
+    pub(super) text: Option<Box<PiecedText>>,
+    /// The first bytes, and where each stands.
+    early: Vec<u8>,
+    places: Vec<u64>,
+    /// Whether something stands before its first byte, which is there for that reason only.
+    is_cut: bool,
+    /// What stands before this in the body may have gone out.
+    gone: u64,
+    /// Where pieces end in it, as far as that is at hand, and the last end that is not.
+    ends: Vec<u64>,
+    last_end: u64,
+    /// What was whole in its piece, by start and signature.
+    whole: Vec<(u64, u32)>,
+    /// How many bytes of the piece under way were added, if it is one of this text.
+    pub(super) added: Option<u64>,
+    /// In the body: where its last piece ends, and where what is worth waiting for begins.
+    ended_at: u64,
+    waits_from: Option<u64>,
+    pub(super) is_over: bool,
+}
+
+/// What a text is looked at with.
+pub(super) struct At<'a> {
+    pub(super) scanner: &'a Scanner,
+    /// The body.
+    pub(super) text: &'a Text<'a>,
+    pub(super) carrier: &'a Carrier,
+}
+
+/// So often within a piece it is asked whether anything is under way.
+const ASKED: u64 = 512;
+
+impl Joined {
+    /// This one made new, to begin at a position of the body. What it had set aside is used again.
+    pub(super) fn begin_at(mut self, key: Key, at: u64) -> Joined {
+        self.early.clear();
+        self.places.clear();
+        self.ends.clear();
+        Joined {
+            early: self.early,
+            places: self.places,
+            ends: self.ends,
+            ..Joined::within(key, at)
+        }
+    }
+
+    /// A text that begins within a piece, at this position of the body.
+    pub(super) fn within(key: Key, at: u64) -> Joined {
+        Joined {
+            key,
+            text: None,
+            early: Vec::new(),
+            places: Vec::new(),
+            is_cut: false,
+            gone: at,
+            ends: Vec::new(),
+            last_end: 0,
+            whole: Vec::new(),
+            added: Some(0),
+            ended_at: at,
+            waits_from: None,
+            is_over: false,
+        }
+    }
+
+    /// Its first bytes, which end the piece; whether something stands before them.
+    pub(super) fn begin(&mut self, tail: &[u8], is_cut: bool) {
+        self.add_early(tail, self.gone);
+        self.is_cut = is_cut;
+    }
+
+    fn add_early(&mut self, bytes: &[u8], at: u64) {
+        self.early.extend_from_slice(bytes);
+        self.places.extend((at..).take(bytes.len()));
+    }
+
+    /// Makes a text of the first bytes.
+    pub(super) fn awake(&mut self, carrier: &Carrier) {
+        let mut text = PiecedText::new(Layer::of(carrier));
+        text.gone = self.gone;
+        if self.is_cut {
+            text.layer.look_from(&Floors::all_at(1));
+        }
+        for (byte, at) in self.early.drain(..).zip(self.places.drain(..)) {
+            text.push(&[byte], at);
+        }
+        self.text = Some(Box::new(text));
+    }
+
+    /// The next piece of it starts here.
+    pub(super) fn start_piece(&mut self, at: u64) {
+        if self.is_stale(at) {
+            self.is_over = true;
+            return;
+        }
+        let waited = self.waits_from.is_some_and(|from| at < from + HELD_MAX);
+        if !waited {
+            self.gone = at;
+        }
+        if let Some(text) = &mut self.text {
+            text.gone = self.gone;
+        }
+        self.added = Some(0);
+    }
+
+    /// Adds bytes of the piece under way, if it is one of this text.
+    pub(super) fn add(
+        &mut self,
+        (mut from, to): (u64, u64),
+        at: &At<'_>,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        while let Some(added) = self.added.filter(|_| from < to && !self.is_over) {
+            // What is under way is asked at places that the piece fixes.
+            let asked = if self.text.is_some() { ASKED } else { SHOWN };
+            let until = to.min(from + asked - added % asked);
+            let bytes = at.text.slice(from, until);
+            let added = added + until - from;
+            self.added = Some(added);
+            match &mut self.text {
+                Some(text) => text.push(bytes, from),
+                None => self.add_early(bytes, from),
+            }
+            from = until;
+            if !added.is_multiple_of(asked) {
+                continue;
+            }
+            match &self.text {
+                Some(_) => {
+                    self.scan(at.scanner, false, harvest)?;
+                    self.is_over = !self.is_under_way(at.scanner);
+                }
+                None => match self.first_early(at.scanner) {
+                    Some(start) if self.ends.iter().any(|end| start < *end) => {
+                        self.awake(at.carrier);
+                    }
+                    _ => self.is_over = true,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn is_under_way(&self, scanner: &Scanner) -> bool {
+        let text = self.text.as_ref();
+        text.is_some_and(|text| text.layer.pending(scanner).is_any)
+    }
+
+    /// Where a value could start in the first bytes.
+    fn first_early(&self, scanner: &Scanner) -> Option<u64> {
+        scanner.first_begun(&self.early).map(|start| start as u64)
+    }
+
+    pub(super) fn scan(
+        &mut self,
+        scanner: &Scanner,
+        ended: bool,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        let Some(text) = &mut self.text else {
+            return Ok(());
+        };
+        let crosses = crossing(self.last_end, &self.ends);
+        let of = joined(scanner, &self.whole);
+        text.scan((scanner, ended), (of, crosses), harvest)?;
+        let base = text.layer.base();
+        self.whole.retain(|(start, _)| *start >= base);
+        let gone = self.ends.partition_point(|end| *end < base);
+        let gone = self.ends.drain(..gone).next_back();
+        self.last_end = gone.unwrap_or(self.last_end);
+        Ok(())
+    }
+
+    /// The piece under way has ended, at this position of the body.
+    pub(super) fn end_piece(
+        &mut self,
+        end: u64,
+        at: &At<'_>,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        if self.added.take().is_none() || self.is_over {
+            return Ok(());
+        }
+        self.ended_at = end;
+        self.waits_from = None;
+        if self.text.is_none() && !self.end_early(at) {
+            return Ok(());
+        }
+        self.scan(at.scanner, false, harvest)?;
+        let Some(text) = &mut self.text else {
+            return Ok(());
+        };
+        let since = self.ends.last().copied().unwrap_or(self.last_end);
+        let mut inner = Harvest::default();
+        text.layer.end_piece(at.scanner, since, &mut inner);
+        let crosses = crossing(self.last_end, &self.ends);
+        let whole = inner.found.iter().filter(|found| found.start >= since);
+        self.whole
+            .extend(whole.map(|found| (found.start, found.signature)));
+        let of = joined(at.scanner, &self.whole);
+        text.hand_out(inner, (of, crosses), harvest);
+        let pending = text.layer.pending(at.scanner);
+        let waits = pending.from.and_then(|from| text.place(from));
+        self.waits_from = waits.map(|from| from.max(self.gone));
+        let end = text.layer.end();
+        let tail = text.layer.slice(end.saturating_sub(REACH as u64), end);
+        self.is_over = !pending.is_any && at.scanner.begun(tail).is_none();
+        self.ends.push(end);
+        Ok(())
+    }
+
+    /// The same while only the first bytes are there; whether they are enough for a text.
+    fn end_early(&mut self, at: &At<'_>) -> bool {
+        let Some(start) = self.first_early(at.scanner) else {
+            self.is_over = true;
+            return false;
+        };
+        if self.early.len() as u64 - start >= SHOWN {
+            self.awake(at.carrier);
+            return true;
+        }
+        self.ends.push(self.early.len() as u64);
+        // One byte before it stays, which tells whether a word starts there.
+        let unused = start.saturating_sub(1);
+        self.is_cut |= unused > 0;
+        let gone = usize::try_from(unused).unwrap_or_default();
+        self.early.drain(..gone);
+        self.places.drain(..gone);
+        self.ends.retain(|end| *end > unused);
+        self.ends.iter_mut().for_each(|end| *end -= unused);
+        false
+    }
+
+    /// Whether a match being swallowed has waited for the next piece for too long.
+    pub(super) fn is_stale(&self, at: u64) -> bool {
+        let swallows = self.text.as_ref().is_some_and(|text| text.swallows());
+        self.added.is_none() && swallows && at >= self.ended_at + HELD_MAX
+    }
+
+    /// Whether nothing is held for it.
+    pub(super) fn waits_for_nothing(&self) -> bool {
+        self.added.is_none() && self.waits_from.is_none()
+    }
+
+    /// The first position of the body that waits for what comes of this text; `at` was read.
+    pub(super) fn hold(&self, at: u64) -> Option<u64> {
+        match (self.added, &self.text) {
+            (None, _) => self.waits_from.filter(|from| at < from + HELD_MAX),
+            (Some(_), Some(text)) => text.hold().map(|hold| hold.max(self.gone)),
+            (Some(added), None) => Some(self.gone).filter(|_| added > 0),
+        }
+    }
+}
+
+/// Whether a match is looked for over several pieces, and not known to be whole in one.
+fn joined(scanner: &Scanner, whole: &[(u64, u32)]) -> impl Fn(&Open) -> bool {
+    move |found| {
+        scanner.is_joined(found.signature) && !whole.contains(&(found.start, found.signature))
+    }
+}
+
+/// Whether a match stands in more than one piece.
+fn crossing(last_end: u64, ends: &[u64]) -> impl Fn(&Open) -> bool {
+    move |found| {
+        let mut ends = ends.iter().chain([&last_end]);
+        ends.any(|end| found.start < *end && *end < found.at)
+    }
+}

@@ -1,0 +1,201 @@
+//! The strings of a JSON document that are values (RFC 8259): as they follow each other, and which
+//! of them stand at one path but for the numbers of the items.
+//!
+//! A tolerant reader: in text that is no JSON its answers mean nothing and harm nothing. Paths are
+//! told by a hash; levels deeper than [`DEPTH_MAX`] count as one.
+
+use super::{Event, Key};
+
+/// The reader of one document, or of several in a row.
+#[derive(Default)]
+pub(crate) struct JsonStrings {
+    stack: Vec<Level>,
+    /// Levels deeper than the stack goes.
+    beyond: u32,
+    string: Option<StringKind>,
+    escaped: bool,
+    /// Of the last key, or of the one being read.
+    name: u64,
+    /// Whether the next string is a value, if it stands in an object.
+    after_colon: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Level {
+    path: u64,
+    is_array: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StringKind {
+    Name,
+    Value(Key),
+}
+
+const DEPTH_MAX: usize = 64;
+
+/// FNV-1a, <http://www.isthe.com/chongo/tech/comp/fnv/>: two paths with one hash are one text, and no
+/// more comes of it.
+const SEED: u64 = 0xCBF2_9CE4_8422_2325;
+const PRIME: u64 = 0x0100_0000_01B3;
+
+impl JsonStrings {
+    /// Reads on from a position.
+    pub(crate) fn read(&mut self, bytes: &[u8], at: u64, events: &mut Vec<Event>) {
+        let mut from = 0;
+        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+            from += match self.string {
+                Some(kind) => self.read_string(kind, rest, (at + from as u64, events)),
+                None => self.read_structure(rest),
+            };
+        }
+    }
+
+    /// Reads on in a string; returns how many bytes.
+    fn read_string(
+        &mut self,
+        kind: StringKind,
+        rest: &[u8],
+        (at, events): (u64, &mut Vec<Event>),
+    ) -> usize {
+        let mut length = usize::from(std::mem::take(&mut self.escaped));
+        let mut ended = false;
+        while let Some(more) = rest.get(length..)
+            && let Some(special) = memchr::memchr2(b'"', b'\\', more)
+        {
+            length += special;
+            ended = rest.get(length) == Some(&b'"');
+            if ended {
+                break;
+            }
+            length += 2;
+        }
+        if !ended {
+            self.escaped = length > rest.len();
+            length = rest.len();
+        }
+        let inside = rest.get(..length).unwrap_or_default();
+        match kind {
+            StringKind::Name => {
+                let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
+                self.name = inside.iter().fold(self.name, add);
+            }
+            StringKind::Value(key) if length > 0 => events.push(Event::Text {
+                from: at,
+                to: at + length as u64,
+                key,
+            }),
+            StringKind::Value(_) => {}
+        }
+        if ended {
+            self.string = None;
+            if kind != StringKind::Name {
+                events.push(Event::End);
+            }
+            return length + 1;
+        }
+        length
+    }
+
+    /// Reads up to the next string; returns how many bytes.
+    fn read_structure(&mut self, rest: &[u8]) -> usize {
+        for (index, byte) in rest.iter().enumerate() {
+            match byte {
+                b'"' => {
+                    self.begin_string();
+                    return index + 1;
+                }
+                b'{' | b'[' => self.descend(*byte == b'['),
+                b'}' | b']' => self.ascend(),
+                b':' => self.after_colon = true,
+                b',' => self.after_colon = false,
+                _ => {}
+            }
+        }
+        rest.len()
+    }
+
+    fn begin_string(&mut self) {
+        let in_object = self.stack.last().is_some_and(|level| !level.is_array);
+        self.string = Some(if in_object && !self.after_colon {
+            self.name = SEED;
+            StringKind::Name
+        } else {
+            StringKind::Value(self.path())
+        });
+    }
+
+    /// The path of the next value, without the numbers of items.
+    fn path(&self) -> u64 {
+        let name = |level: &Level| if level.is_array { 0 } else { self.name };
+        let path = self
+            .stack
+            .last()
+            .map_or(SEED, |level| (level.path ^ name(level)).wrapping_mul(PRIME));
+        // Zero is the text of all.
+        path | 1
+    }
+
+    fn descend(&mut self, is_array: bool) {
+        let path = self.path();
+        if self.stack.len() < DEPTH_MAX {
+            self.stack.push(Level { path, is_array });
+        } else {
+            self.beyond += 1;
+        }
+        self.after_colon = false;
+    }
+
+    fn ascend(&mut self) {
+        match self.beyond.checked_sub(1) {
+            Some(beyond) => self.beyond = beyond,
+            None => drop(self.stack.pop()),
+        }
+        self.after_colon = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The strings of a document, each with its path, read in pieces of this length.
+    fn strings(document: &str, length: usize) -> Vec<(String, Key)> {
+        let (mut reader, mut events, mut at) = (JsonStrings::default(), Vec::new(), 0);
+        for piece in document.as_bytes().chunks(length) {
+            reader.read(piece, at, &mut events);
+            at += piece.len() as u64;
+        }
+        let (mut strings, mut open) = (Vec::new(), None);
+        for event in events {
+            match event {
+                Event::End => strings.extend(open.take()),
+                Event::Text { from, to, key } => {
+                    let from = usize::try_from(from).unwrap_or_default();
+                    let to = usize::try_from(to).unwrap_or_default();
+                    let (text, _) = open.get_or_insert((String::new(), key));
+                    text.push_str(document.get(from..to).unwrap_or_default());
+                }
+            }
+        }
+        strings
+    }
+
+    #[test]
+    fn strings_at_one_path_but_for_numbers_are_told_in_every_cut() {
+        let document = r#"{"a":[{"t":"one\"","n":5},{"n":"x","t":"two\\"}],"b":["three",["four"]]} {"a":[{"t":"five"}]}"#;
+        let whole = strings(document, document.len());
+        for length in 1..8 {
+            assert_eq!(strings(document, length), whole);
+        }
+        let texts: Vec<&str> = whole.iter().map(|(text, _)| text.as_str()).collect();
+        let expected = ["one\\\"", "x", "two\\\\", "three", "four", "five"];
+        assert_eq!(texts, expected);
+        let keys: Vec<Key> = whole.iter().map(|(_, key)| *key).collect();
+        let [one, x, two, three, four, five] = keys.as_slice() else {
+            unreachable!("six strings");
+        };
+        assert!(one == two && two == five);
+        assert!(x != one && three != one && three != four);
+    }
+}

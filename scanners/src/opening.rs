@@ -1,0 +1,408 @@
+//! Whether a value could have begun at the end of a piece: the cheap question that decides whether
+//! the piece is joined with the next.
+//!
+//! It is asked of the last bytes of each string of a document, so it looks only for anchors, and
+//! for the beginnings of anchors where the bytes end; in these bytes and in what they decode to, at
+//! most two encodings deep. It errs on the side of joining. Whether a value is under way is the
+//! candidate's to tell.
+
+use crate::catalog::Anchor;
+use crate::fold::fold;
+use crate::index::alphabet;
+use crate::known::NeedleIndex;
+use crate::units::{self, Unit, UnitFn};
+use crate::{ByteSet, Class, Segment, Shape, Signature};
+
+/// So many bytes of a piece may belong to a value that goes on in the next.
+pub(crate) const REACH: usize = 256;
+
+/// The beginnings of the values that are looked for over several pieces.
+#[derive(Debug)]
+pub(crate) struct Openings {
+    /// Sorted.
+    anchors: Vec<Box<[u8]>>,
+    /// Their first bytes.
+    first: ByteSet,
+    /// Hashes of their first three bytes, for each of two: of the first two.
+    heads: Box<[u64]>,
+    /// Those of two bytes.
+    pairs: Vec<[u8; 2]>,
+    /// What these values are made of.
+    alphabet: ByteSet,
+}
+
+/// What could have begun at the end of a piece.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// A value as it is, that starts so many bytes into what was looked at.
+    Plain(usize),
+    /// A value that is encoded, or a known secret.
+    Encoded,
+}
+
+/// Whether matches of a signature are looked for over several pieces: secrets that an anchor tells.
+/// Chance makes numbers of any two numbers, and words of any two words.
+pub(crate) fn is_joined(signature: &Signature) -> bool {
+    signature.class == Class::Secret
+        && match &signature.shape {
+            Shape::Token { anchors, .. } => !anchors.is_empty(),
+            Shape::Pattern { anchor, .. } => matches!(anchor, Anchor::Prefix(_)),
+            Shape::PrivateKey | Shape::Known => true,
+            Shape::Email | Shape::UserInfo => false,
+        }
+}
+
+/// What opens every private key.
+pub(crate) const KEY_HEAD: &[u8] = b"-----BEGIN ";
+/// So many bytes of a known secret tell that one could have begun.
+pub(crate) const KNOWN_MIN: usize = 4;
+/// So many bytes of a value must show where a run is decoded, which may be none.
+const DECODED_MIN: usize = 3;
+/// So many encodings are undone.
+const DEPTH: u8 = 2;
+/// So many characters of an encoded run tell that it could be one.
+const RUN_MIN: usize = 8;
+/// So many characters at the end of a run are tried before all of it is decoded.
+const TRIED: usize = 12;
+
+impl Openings {
+    pub(crate) fn of<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Openings {
+        let mut openings = Openings {
+            anchors: vec![KEY_HEAD.into()],
+            first: ByteSet::EMPTY,
+            heads: vec![0; HEADS / 64].into_boxed_slice(),
+            pairs: Vec::new(),
+            alphabet: ByteSet::EMPTY,
+        };
+        for signature in signatures.filter(|signature| is_joined(signature)) {
+            openings.add(&signature.shape);
+        }
+        openings.anchors.sort_unstable();
+        openings.anchors.dedup();
+        for anchor in &openings.anchors {
+            openings.pairs.extend(<[u8; 2]>::try_from(&**anchor));
+            let first = anchor.first().copied();
+            openings.first = first.map_or(openings.first, |byte| openings.first.insert(byte));
+            for length in 2..=3.min(anchor.len()) {
+                let bit = head(anchor.get(..length).unwrap_or_default());
+                if let Some(word) = openings.heads.get_mut(bit / 64) {
+                    *word |= 1 << (bit % 64);
+                }
+            }
+        }
+        openings
+    }
+
+    fn add(&mut self, shape: &Shape) {
+        let anchors = match shape {
+            Shape::Token {
+                anchors, segments, ..
+            } => {
+                for segment in segments {
+                    self.alphabet = match segment {
+                        Segment::Literal(bytes) => insert_all(self.alphabet, bytes),
+                        Segment::Run { alphabet, .. } => self.alphabet.union(*alphabet),
+                        Segment::Digits { separators, .. } => {
+                            self.alphabet.union(ByteSet::DIGIT).union(*separators)
+                        }
+                    };
+                }
+                anchors
+            }
+            Shape::Pattern {
+                anchor: Anchor::Prefix(anchors),
+                pattern,
+                ..
+            } => {
+                self.alphabet = self.alphabet.union(alphabet(pattern.hir()));
+                anchors
+            }
+            _ => return,
+        };
+        for anchor in anchors {
+            self.alphabet = insert_all(self.alphabet, anchor);
+            self.anchors.push(anchor.clone());
+        }
+    }
+
+    /// Whether a value could have begun in these last bytes of a piece, and not ended.
+    pub(crate) fn show(&self, tail: &[u8], needles: &NeedleIndex) -> Option<Begun> {
+        let plain = self.first(tail, 1);
+        if needles.could_be_cut(tail, KNOWN_MIN) || self.shows_encoded((tail, 1), needles, 1) {
+            return Some(Begun::Encoded);
+        }
+        plain.map(Begun::Plain)
+    }
+
+    /// Whether one could, so many bytes of it being there.
+    fn shows(&self, (tail, least): (&[u8], usize), needles: &NeedleIndex, depth: u8) -> bool {
+        self.first(tail, least).is_some()
+            || needles.could_be_cut(tail, KNOWN_MIN)
+            || depth < DEPTH && self.shows_encoded((tail, least), needles, depth + 1)
+    }
+
+    /// The first place where an anchor stands, or the beginning of one, with nothing after it that
+    /// would end the value, and so many bytes of it.
+    pub(crate) fn first(&self, tail: &[u8], least: usize) -> Option<usize> {
+        let outside = |byte: &u8| !self.alphabet.contains(*byte);
+        let from = tail.iter().rposition(outside).map_or(0, |at| at + 1);
+        let run = tail.get(from..).unwrap_or_default();
+        let starts = (run.len() + 1).saturating_sub(least);
+        let mut before = from.checked_sub(1).and_then(|at| tail.get(at)).copied();
+        for (at, byte) in run.iter().enumerate().take(starts) {
+            let starts = self.first.contains(*byte)
+                && !(byte.is_ascii_alphanumeric()
+                    && before.is_some_and(|before| before.is_ascii_alphanumeric())
+                    && !is_escaped(tail, from + at));
+            if starts && self.is_anchor(run.get(at..).unwrap_or_default()) {
+                return Some(from + at);
+            }
+            before = Some(*byte);
+        }
+        None
+    }
+
+    /// Whether an anchor could start with the first bytes, or end with them.
+    fn has_head(&self, rest: &[u8]) -> bool {
+        let is_set = |length| {
+            let bit = head(rest.get(..length).unwrap_or(rest));
+            self.heads
+                .get(bit / 64)
+                .is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        };
+        is_set(2) && (rest.len() < 3 || is_set(3) || self.has_pair(rest))
+    }
+
+    /// Whether the first two bytes are an anchor.
+    fn has_pair(&self, rest: &[u8]) -> bool {
+        let pair = rest.get(..2).unwrap_or_default();
+        self.pairs.iter().any(|known| known == pair)
+    }
+
+    /// Whether these bytes start with an anchor, or an anchor with them.
+    fn is_anchor(&self, rest: &[u8]) -> bool {
+        if rest.len() == 1 || !self.has_head(rest) {
+            return rest.len() == 1;
+        }
+        let at = self.anchors.partition_point(|anchor| **anchor < *rest);
+        let (before, after) = self.anchors.split_at(at);
+        if after.first().is_some_and(|anchor| anchor.starts_with(rest)) {
+            return true;
+        }
+        let first = rest.first();
+        let mut sharing = before
+            .iter()
+            .rev()
+            .take_while(|anchor| anchor.first() == first);
+        sharing.any(|anchor| rest.starts_with(anchor))
+    }
+
+    fn shows_encoded(
+        &self,
+        (tail, least): (&[u8], usize),
+        needles: &NeedleIndex,
+        depth: u8,
+    ) -> bool {
+        let breaks = |byte: &u8| *byte == b'"' || *byte <= b' ' && *byte != 0;
+        let from = tail.iter().rposition(breaks).map_or(0, |at| at + 1);
+        let word = tail.get(from..).unwrap_or_default();
+        for (announces, unit) in UNITS {
+            if word.iter().any(|byte| announces.contains(*byte)) {
+                let decoded = undo(*unit, word);
+                if decoded != word && self.shows((&decoded, least), needles, depth) {
+                    return true;
+                }
+            }
+        }
+        RUNS.iter().any(|run| {
+            let decoded = run.decoded(word);
+            decoded
+                .iter()
+                .any(|decoded| self.shows((decoded, DECODED_MIN), needles, depth))
+        })
+    }
+}
+
+/// The place of the first bytes of an anchor in a table of bits.
+fn head(bytes: &[u8]) -> usize {
+    let seed = bytes.len();
+    let number = bytes
+        .iter()
+        .fold(seed, |number, byte| number << 8 | usize::from(*byte));
+    (number.wrapping_mul(0x9E37_79B9) >> 12) % HEADS
+}
+
+/// How many bits that table has.
+const HEADS: usize = 1 << 15;
+
+fn insert_all(set: ByteSet, bytes: &[u8]) -> ByteSet {
+    bytes.iter().fold(set, |set, byte| set.insert(*byte))
+}
+
+/// Whether the letter before a position is that of an escape.
+fn is_escaped(tail: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(2).and_then(|from| tail.get(from..at));
+    matches!(before, Some([b'\\', b'n' | b'r' | b't' | b'b' | b'f']))
+}
+
+/// The encodings of single characters, with the bytes that announce them.
+const UNITS: &[(ByteSet, UnitFn)] = &[
+    (ByteSet::EMPTY.with(b"\\"), units::escape),
+    (ByteSet::EMPTY.with(b"%"), units::percent),
+    (ByteSet::EMPTY.with(b"&"), units::reference),
+    (ByteSet::EMPTY.with(b"="), units::quoted_printable),
+    (ByteSet::EMPTY.with(b"\0"), units::wide),
+    (ByteSet::EMPTY.with(b"+"), units::utf7),
+    (ByteSet::EMPTY.range(0xC2, 0xF0), fold),
+];
+
+/// What a word stands for.
+fn undo(unit: UnitFn, word: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(word.len());
+    let mut at = 0;
+    while let Some(rest) = word.get(at..).filter(|rest| !rest.is_empty()) {
+        match unit(rest, true) {
+            Unit::Encoded {
+                length,
+                bytes,
+                count,
+                ..
+            } => {
+                decoded.extend(bytes.iter().take(usize::from(count)));
+                at += usize::from(length.max(1));
+            }
+            Unit::Literal | Unit::Unknown => {
+                decoded.extend(rest.first());
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+/// An encoding of runs.
+struct Run {
+    alphabet: ByteSet,
+    value: fn(u8) -> u32,
+    /// How many bits a character stands for.
+    bits: u32,
+    /// At how many places of a run a group may start.
+    phases: usize,
+}
+
+const RUNS: [Run; 4] = [
+    Run {
+        alphabet: ByteSet::BASE64.with(b"-_"),
+        value: |byte| u32::from(units::sextet(byte).unwrap_or_default()),
+        bits: 6,
+        phases: 4,
+    },
+    Run {
+        alphabet: ByteSet::HEX,
+        value: |byte| char::from(byte).to_digit(16).unwrap_or_default(),
+        bits: 4,
+        phases: 2,
+    },
+    base32(ByteSet::BASE32),
+    base32(ByteSet::EMPTY.range(b'a', b'z').range(b'2', b'7')),
+];
+
+const fn base32(alphabet: ByteSet) -> Run {
+    Run {
+        alphabet,
+        value: |byte| match byte.to_ascii_uppercase() {
+            letter @ b'A'..=b'Z' => u32::from(letter - b'A'),
+            digit @ b'2'..=b'7' => u32::from(digit - b'2' + 26),
+            _ => 0,
+        },
+        bits: 5,
+        phases: 8,
+    }
+}
+
+impl Run {
+    /// What the run at the end of a word decodes to, if that is text.
+    fn decoded(&self, word: &[u8]) -> Vec<Vec<u8>> {
+        let outside = |byte: &u8| !self.alphabet.contains(*byte);
+        let from = word.iter().rposition(outside).map_or(0, |at| at + 1);
+        let run = word.get(from..).unwrap_or_default();
+        if run.len() < RUN_MIN {
+            return Vec::new();
+        }
+        let text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+        let phases = (0..self.phases).filter_map(|phase| run.get(phase..));
+        let tried = phases.filter(|run| {
+            let groups = run.len().saturating_sub(TRIED) / self.phases;
+            let last = run.get(groups * self.phases..).unwrap_or_default();
+            self.decode(last).all(|byte| text(&byte))
+        });
+        tried.map(|run| self.decode(run).collect()).collect()
+    }
+
+    fn decode<'a>(&'a self, run: &'a [u8]) -> impl Iterator<Item = u8> + 'a {
+        let (mut held, mut count) = (0_u32, 0);
+        run.iter().filter_map(move |byte| {
+            held = held << self.bits | (self.value)(*byte);
+            count += self.bits;
+            (count >= 8).then(|| {
+                count -= 8;
+                u8::try_from(held >> count & 0xFF).unwrap_or_default()
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Catalog;
+
+    fn shows(tail: &str) -> bool {
+        let catalog = Catalog::builtin();
+        let rows = catalog.signatures().iter().map(AsRef::as_ref);
+        Openings::of(rows)
+            .show(tail.as_bytes(), &NeedleIndex::default())
+            .is_some()
+    }
+
+    #[test]
+    fn a_piece_that_ends_within_a_value_is_told() {
+        for tail in [
+            "g",
+            "gh",
+            "it is ghp_",
+            "it is ghp_ZJDeVREhkptGF7",
+            "x\\nAKIAIO",
+            "-----BEG",
+            "gh%70_ZJDe",
+            "gh\\u0070_ZJDe",
+            "Z2hwX1pKRGVWUkVo",
+            "TXkgdG9rZW4gaXMgZ2hwX1pKRGVWUkVo",
+            "6768705f5a4a44",
+            "x=6768705f5a4a44",
+            "M5UHAX22",
+            "\u{ff47}\u{ff48}\u{ff50}_ZJDe",
+        ] {
+            assert!(shows(tail), "{tail}");
+        }
+    }
+
+    #[test]
+    fn ordinary_strings_are_not_joined() {
+        for tail in [
+            "assistant",
+            "user",
+            "The quick brown fox.",
+            "2026-11-21",
+            "123",
+            "4111 1111",
+            "message",
+            "https://example.org/index.html",
+            "functions",
+            "8J+YgPCfmIHwn5iC8J+Yg/CfmITwn5iF8J+YhvCfmIfwn5iI8J+YifCfmIo",
+            "0123456789abcdef0123456789abcdef",
+        ] {
+            assert!(!shows(tail), "{tail}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A text that stands in pieces of another one: the deltas of an event stream, the items of an
+//! array, the values of a form.
+//!
+//! It is a [`Layer`] of its own over the pieces put together, and remembers where every byte of it
+//! stands, so that a match over several pieces is masked inside each of them and nothing between
+//! them is touched. Which bytes are pieces of which text is the caller's.
+
+use crate::ScanError;
+use crate::layer::Layer;
+use crate::ledger::Stretch;
+use crate::scanner::Scanner;
+use crate::search::{Found, Harvest};
+use crate::view::Open;
+
+/// One text that stands in pieces.
+pub(crate) struct PiecedText {
+    pub(crate) layer: Layer,
+    /// Where each byte of the layer's window stands.
+    map: Vec<u64>,
+    opens: Vec<OpenPieces>,
+    /// What stands before this may have gone out, and is not painted.
+    pub(crate) gone: u64,
+}
+
+/// A match being swallowed.
+struct OpenPieces {
+    /// Where it starts in the text put together, and of which signature it is.
+    key: (u64, u32),
+    /// Where it starts among the pieces.
+    start: u64,
+    /// Up to where it is painted, in the text put together.
+    painted: u64,
+}
+
+impl PiecedText {
+    pub(crate) fn new(layer: Layer) -> PiecedText {
+        PiecedText {
+            layer,
+            map: Vec::new(),
+            opens: Vec::new(),
+            gone: 0,
+        }
+    }
+
+    /// Adds bytes that stand in a row from a position on.
+    pub(crate) fn push(&mut self, bytes: &[u8], at: u64) {
+        self.layer.push(bytes);
+        self.map.extend((at..).take(bytes.len()));
+    }
+
+    /// The first position that may still belong to a match not handed out.
+    pub(crate) fn hold(&self) -> Option<u64> {
+        self.place(self.layer.hold())
+    }
+
+    /// Where a byte of the window stands; `None` after the last.
+    pub(crate) fn place(&self, position: u64) -> Option<u64> {
+        let index = usize::try_from(position.saturating_sub(self.layer.base())).ok()?;
+        self.map.get(index).copied()
+    }
+
+    /// Where the first byte of a match stands that may be painted.
+    fn first_place(&self, start: u64) -> Option<u64> {
+        let index = usize::try_from(start.saturating_sub(self.layer.base())).ok()?;
+        let mut places = self.map.get(index..)?.iter();
+        places.find(|place| **place >= self.gone).copied()
+    }
+
+    /// Scans what was added. What is wanted says which matches may be painted while they go on, and
+    /// which of those are handed out when they are known, told by their places in the text put
+    /// together.
+    pub(crate) fn scan(
+        &mut self,
+        (scanner, ended): (&Scanner, bool),
+        wanted: (impl Fn(&Open) -> bool, impl Fn(&Open) -> bool),
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        let mut inner = Harvest::default();
+        self.layer.advance(scanner, ended, &mut inner)?;
+        self.hand_out(inner, wanted, harvest);
+        let trimmed = self.layer.trim(u64::MAX);
+        self.map.drain(..trimmed.min(self.map.len()));
+        Ok(())
+    }
+
+    /// Hands out what the layer found.
+    pub(crate) fn hand_out(
+        &mut self,
+        mut inner: Harvest,
+        (of, wanted): (impl Fn(&Open) -> bool, impl Fn(&Open) -> bool),
+        harvest: &mut Harvest,
+    ) {
+        harvest.decoded += inner.decoded;
+        harvest.deep.append(&mut inner.deep);
+        let open = self.layer.opens();
+        for open in open.iter().filter(|open| of(open)) {
+            self.note(open);
+            self.paint_open((open.start, open.signature), open.at, harvest);
+        }
+        for found in inner.found {
+            let whole = Open {
+                start: found.start,
+                signature: found.signature,
+                at: found.end,
+            };
+            if of(&whole) && wanted(&whole) {
+                self.hand_out_one(found, harvest);
+            }
+        }
+        let same = |key: (u64, u32)| open.iter().any(|open| (open.start, open.signature) == key);
+        self.opens.retain(|open| same(open.key));
+    }
+
+    fn note(&mut self, open: &Open) {
+        let key = (open.start, open.signature);
+        if !self.opens.iter().any(|known| known.key == key) {
+            self.opens.push(OpenPieces {
+                key,
+                start: self.first_place(open.start).unwrap_or_default(),
+                painted: open.start,
+            });
+        }
+    }
+
+    fn hand_out_one(&self, mut found: Found, harvest: &mut Harvest) {
+        let key = (found.start, found.signature);
+        let known = self.opens.iter().find(|open| open.key == key);
+        let painted = known.map_or(found.start, |open| open.painted);
+        let start = known.map(|open| open.start);
+        let start = start.or_else(|| self.first_place(found.start));
+        self.paint(key, (painted, found.end), harvest);
+        found.start = start.unwrap_or_default();
+        found.end = self
+            .place(found.end - 1)
+            .map_or(found.start, |last| last + 1);
+        harvest.pieced.push(found);
+    }
+
+    /// Paints what a match being swallowed has taken since it was last painted.
+    fn paint_open(&mut self, key: (u64, u32), at: u64, harvest: &mut Harvest) {
+        let Some(index) = self.opens.iter().position(|open| open.key == key) else {
+            return;
+        };
+        let from = self.opens.get(index).map_or(at, |open| open.painted);
+        self.paint(key, (from, at), harvest);
+        if let Some(open) = self.opens.get_mut(index) {
+            open.painted = at.max(from);
+        }
+    }
+
+    /// Paints the bytes of a match, piece by piece.
+    fn paint(&self, key: (u64, u32), (from, to): (u64, u64), harvest: &mut Harvest) {
+        let (start, signature) = key;
+        let open = self.opens.iter().find(|open| open.key == key);
+        let of = open.map(|open| open.start);
+        let of = of.or_else(|| self.first_place(start)).unwrap_or_default();
+        let mut piece: Option<Stretch> = None;
+        for position in from..to {
+            let place = self.place(position).filter(|place| *place >= self.gone);
+            let Some(place) = place else {
+                continue;
+            };
+            match &mut piece {
+                Some(piece) if piece.end == place => piece.end += 1,
+                _ => {
+                    let begun = Stretch {
+                        of,
+                        signature,
+                        start: place,
+                        end: place + 1,
+                        shown: position - start,
+                    };
+                    harvest.painted.extend(piece.replace(begun));
+                }
+            }
+        }
+        harvest.painted.extend(piece);
+    }
+
+    /// Whether a match is being swallowed.
+    pub(crate) fn swallows(&self) -> bool {
+        !self.opens.is_empty()
+    }
+
+    /// The matches being swallowed: where they start, and before where they cannot end.
+    pub(crate) fn open(&self) -> impl Iterator<Item = Open> + '_ {
+        self.opens.iter().map(|open| {
+            let (_, signature) = open.key;
+            let last = self.place(open.painted.saturating_sub(1));
+            Open {
+                start: open.start,
+                signature,
+                at: last.map_or(open.start, |last| last + 1),
+            }
+        })
+    }
+}
