@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use egret_audit::{Draft, Failure, Fault, Reload, Writer};
+use egret_audit::{AuditError, Draft, Failure, Fault, Reload, Writer};
 use tokio::sync::oneshot;
 
 /// The handle of the audit log.
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 pub(crate) struct Ledger {
     writer: Arc<Writer>,
     patience: Duration,
-    /// A record was not acknowledged in time, and none has been since: the log hangs without an error.
+    /// A record was not acknowledged in time, and the log has not been heard of since: it hangs without an error.
     hangs: Arc<AtomicBool>,
     /// A record would not fit, as far as is known: see `room`.
     full: AtomicBool,
@@ -53,7 +53,9 @@ impl Ledger {
         self.writer.append(
             draft,
             Box::new(move |result| {
-                hangs.store(false, Ordering::Release);
+                if is_from_the_log(&result) {
+                    hangs.store(false, Ordering::Release);
+                }
                 // The waiter may have lost patience; the record stays.
                 let _ = written.send(result.is_ok());
             }),
@@ -110,6 +112,14 @@ impl Ledger {
     }
 }
 
+/// Whether the log itself has answered. A queue that is full, because nothing is taken from it, is no sign of life.
+fn is_from_the_log<T>(result: &Result<T, AuditError>) -> bool {
+    match result {
+        Ok(_) | Err(AuditError::Unavailable(_)) => true,
+        Err(AuditError::Overloaded | AuditError::Closed) => false,
+    }
+}
+
 /// What becomes of traffic under way when the log cannot be written.
 pub(crate) const OUTAGE: Failure = Failure {
     fault: Fault::Egret,
@@ -118,3 +128,77 @@ pub(crate) const OUTAGE: Failure = Failure {
 
 /// What flows uninspected looks this often whether it still may: shorter than any outage lasts.
 const OUTAGE_CHECK: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Read as _;
+    use std::net::SocketAddr;
+    use std::time::SystemTime;
+
+    use egret_audit::{Durability, Event, Judged, Log};
+    use egret_policies::{ClientAddr, Flow, FlowId, Policy, Via};
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+    use crate::judge::Known;
+
+    fn draft() -> Draft {
+        let policy = Policy::parse("version: 1\n", "policy.yaml", 1, &[]).unwrap();
+        let flow = Flow {
+            id: FlowId(1, 2),
+            client: ClientAddr(SocketAddr::from(([127, 0, 0, 1], 1))),
+            original: None,
+            via: Via::Proxy,
+        };
+        let known = Known::default();
+        Draft::judged(&Judged {
+            time: SystemTime::UNIX_EPOCH,
+            event: Event::Flow,
+            exchange: None,
+            facts: &known.facts(&flow),
+            verdict: &known.judge(&flow, &policy),
+            policy: &policy,
+            inspected: true,
+            told: 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_log_that_hangs_is_not_thought_well_of_because_its_queue_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let mut reader = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
+        let log = Log::open(&path, Durability::Written, SystemTime::UNIX_EPOCH).unwrap();
+        let writer = Writer::start(log, Box::new(SystemTime::now)).unwrap();
+        let ledger = Ledger::new(writer, Duration::from_millis(50));
+        let draft = draft();
+        // More than a pipe holds, at most a megabyte.
+        (0..4096).for_each(|_| ledger.note(draft.clone()));
+        let late = (ledger.record(draft.clone()).await, ledger.is_available());
+        // More than the queue of the writer holds.
+        (0..20_000).for_each(|_| ledger.note(draft.clone()));
+        let refused = (ledger.record(draft.clone()).await, ledger.is_available());
+        // Read before anything is asserted: the writer does not end while it hangs.
+        std::thread::spawn(move || while reader.read(&mut [0; 65_536]).is_ok() {});
+        let back = async {
+            while !ledger.is_available() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let back = tokio::time::timeout(Duration::from_secs(20), back).await;
+        ledger.close().await;
+        assert_eq!(late, (Err(Unrecorded::Late), false), "it hangs");
+        assert_eq!(
+            refused,
+            (Err(Unrecorded::Refused), false),
+            "it still hangs"
+        );
+        assert!(back.is_ok(), "it was heard of again");
+    }
+}
