@@ -61,7 +61,7 @@ pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
     };
     if let Err(error) = served {
         tracing::debug!(%error, "explicit connection ended");
-        account(&front.conversation, &error, &signs);
+        account(&front.conversation, &error, signs.unfinished());
     }
     if let Some((upgrade, known)) = front.take_tunnel() {
         enter(upgrade, flow, known).await;

@@ -3,6 +3,8 @@
 //! Deliberately hyper's plain connection builders: the version was settled by detection or ALPN, and a
 //! sniffing builder has no deadline.
 
+use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 
 use http::Request;
@@ -15,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::config::Limits;
 use crate::conversation::Conversation;
 use crate::drain::draining;
-use crate::framing::Signs;
 use crate::serve;
 use crate::watched::Watched;
 use crate::windows;
@@ -42,19 +43,32 @@ where
         }
     };
     if let Err(error) = &served {
-        account(&conversation, error, &signs);
+        account(&conversation, error, signs.unfinished());
     }
     served
 }
 
-/// A head that never became a request has its record all the same.
-pub(crate) fn account(conversation: &Conversation, error: &hyper::Error, signs: &Signs) {
+/// A head that never became a request has its record all the same, and so has a client that breaks the protocol.
+pub(crate) fn account(conversation: &Conversation, error: &hyper::Error, unfinished: bool) {
     let reason = match error {
-        _ if error.is_parse() => "a request head could not be read",
-        _ if signs.unfinished() => "a request head did not end",
-        _ => return,
+        _ if error.is_parse() => Some("a request head could not be read"),
+        _ if unfinished => Some("a request head did not end"),
+        _ => violation(error),
     };
-    serve::turn_away(&conversation.flow, conversation.known(), reason);
+    if let Some(reason) = reason {
+        serve::turn_away(&conversation.flow, conversation.known(), reason);
+    }
+}
+
+/// What the client did that it must not do. `None`: the connection broke, or its end was told in order.
+fn violation(error: &hyper::Error) -> Option<&'static str> {
+    let source = error.source()?;
+    if let Some(error) = source.downcast_ref::<h2::Error>() {
+        return error.is_library().then_some("the client broke HTTP/2");
+    }
+    let error = source.downcast_ref::<io::Error>()?;
+    let is_tls = error.kind() == io::ErrorKind::InvalidData;
+    is_tls.then_some("the client broke TLS")
 }
 
 /// Serves HTTP/2 until either side ends it.
@@ -63,14 +77,21 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = Arc::clone(&conversation.flow.shared);
-    let service = service_fn(move |request| Arc::clone(&conversation).exchange(request));
+    let asked = Arc::clone(&conversation);
+    let service = service_fn(move |request| Arc::clone(&asked).exchange(request));
     let connection = http2_builder(&shared.limits).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = draining(shared.phase.clone()) => connection.as_mut().graceful_shutdown(),
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = draining(shared.phase.clone()) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = &served {
+        account(&conversation, error, false);
     }
-    connection.await
+    served
 }
 
 /// HTTP/1 with a deadline for each head.

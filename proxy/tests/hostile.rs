@@ -13,6 +13,7 @@ mod rig;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rig::frames::{self, DATA, END_HEADERS, END_STREAM, HEADERS};
 use rig::{ALLOWED, Rig, briefly};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -247,4 +248,66 @@ async fn an_upload_that_is_compressed_by_itself_is_opened_and_denied_or_passes_a
         "outcome allow -",
     ];
     assert_eq!(records, expected);
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_http2_before_its_first_request_is_recorded_so() {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let behind = |frame: Vec<u8>| {
+        let settings = frames::frame(frames::SETTINGS, 0, 0, &[]);
+        [&preface[..], &settings, &frame].concat()
+    };
+    let ends = END_HEADERS | END_STREAM;
+    let broken = [
+        b"GET /bad HTTP/1.1\r\nhost: allowed.test\r\n\r\n".to_vec(),
+        behind(frames::frame(DATA, 0, 0, b"no stream")),
+        behind(frames::frame(DATA, 0, 1, b"never opened")),
+        behind(frames::frame(HEADERS, ends, 1, &[0xff; 8])),
+        behind(frames::frame(HEADERS, ends, 2, &[0x82])),
+        behind(frames::frame(DATA, 0, 1, &[0; 20_000])),
+    ];
+    let rig = Rig::start().await;
+    for bytes in &broken {
+        let stream = rig.secured("allowed.test:443", ALLOWED, &["h2"]).await;
+        read_out(stream, bytes).await;
+    }
+    ends_recorded(rig, broken.len()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_tls_before_its_first_request_is_recorded_so() {
+    let rig = Rig::start().await;
+    for protocol in ["h2", "http/1.1"] {
+        let stream = rig.secured("allowed.test:443", ALLOWED, &[protocol]).await;
+        let (socket, _) = stream.into_inner();
+        // A record of application data that nobody encrypted.
+        read_out(socket, &[0x17, 3, 3, 0, 32].repeat(8)).await;
+    }
+    ends_recorded(rig, 2).await;
+}
+
+/// Sends bytes and reads until the end.
+async fn read_out<S>(mut stream: S, bytes: &[u8])
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // It may be refused by its first half.
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.flush().await;
+    let mut answer = Vec::new();
+    let rest = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    let _ = rest.expect("the connection ends");
+}
+
+/// As many connections were refused, by the client's fault, and nothing else happened.
+async fn ends_recorded(rig: Rig, count: usize) {
+    assert!(rig.parsed().is_empty());
+    let records = rig.records().await;
+    let expected = vec!["flow deny bad_request"; count];
+    assert_eq!(briefly(&records), expected, "{records:?}");
+    for record in &records {
+        let failure = &record["outcome"]["failure"];
+        assert_eq!(failure["fault"], "client", "{record}");
+        assert!(failure["reason"].is_string(), "{record}");
+    }
 }
