@@ -49,6 +49,10 @@ impl Refusal<'_> {
         );
         headers.insert(header::CONTENT_LENGTH, length);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.method == Method::CONNECT {
+            // What follows may be meant for the tunnel there is not. Not part of HTTP/2, where hyper leaves it out.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Ok(identity) = HeaderValue::from_str(&identity) {
             headers.insert("x-egret-request-id", identity);
         }

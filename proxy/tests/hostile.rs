@@ -16,6 +16,7 @@ use std::time::Duration;
 use rig::frames::{self, DATA, END_HEADERS, END_STREAM, HEADERS};
 use rig::{ALLOWED, Rig, briefly};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Heads that the parser refuses by itself.
 const UNREADABLE: &[&str] = &[
@@ -248,6 +249,44 @@ async fn an_upload_that_is_compressed_by_itself_is_opened_and_denied_or_passes_a
         "outcome allow -",
     ];
     assert_eq!(records, expected);
+}
+
+#[tokio::test]
+async fn a_refused_connect_is_the_last_request_of_its_connection() {
+    let no_port = "CONNECT allowed.test HTTP/1.1\r\nhost: allowed.test\r\n\r\n";
+    let rig = Rig::start().await;
+    for behind in [
+        UNREADABLE[0],
+        "GET / HTTP/1.1\r\nhost: allowed.test\r\n\r\n",
+    ] {
+        let mut explicit = TcpStream::connect(rig.proxy()).await.unwrap();
+        refused_and_over(&mut explicit, no_port, behind).await;
+        let mut inside = rig
+            .secured("allowed.test:443", ALLOWED, &["http/1.1"])
+            .await;
+        refused_and_over(&mut inside, no_port, behind).await;
+    }
+    assert!(rig.parsed().is_empty());
+    let records = briefly(&rig.records().await);
+    assert_eq!(records, ["decision deny bad_request"; 4]);
+}
+
+/// Sends `first`, reads its refusal, sends `second`: nothing answers it.
+async fn refused_and_over<S>(stream: &mut S, first: &str, second: &str)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(first.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !rig::is_whole(&answer) {
+        assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+    }
+    // It may be closed already.
+    let _ = stream.write_all(second.as_bytes()).await;
+    let _ = stream.flush().await;
+    let rest = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    let _ = rest.expect("the connection ends");
+    refused_by_us(&String::from_utf8_lossy(&answer), first);
 }
 
 #[tokio::test]
