@@ -101,6 +101,7 @@ pub(crate) fn http1_builder(limits: &Limits) -> http1::Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.timeouts.head)
         .max_header_size(limits.header_bytes)
+        .max_buf_size(windows::buffer(limits.header_bytes))
         .max_headers(windows::HEADERS)
         .half_close(false)
         .auto_date_header(false);
@@ -112,8 +113,8 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .initial_stream_window_size(windows::STREAM)
-        .initial_connection_window_size(windows::CONNECTION)
+        .initial_stream_window_size(windows::CLIENT_STREAM)
+        .initial_connection_window_size(windows::CLIENT_STREAM * windows::PAUSED)
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(windows::SEND_BUFFER)

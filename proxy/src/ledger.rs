@@ -194,11 +194,7 @@ mod tests {
         let back = tokio::time::timeout(Duration::from_secs(20), back).await;
         ledger.close().await;
         assert_eq!(late, (Err(Unrecorded::Late), false), "it hangs");
-        assert_eq!(
-            refused,
-            (Err(Unrecorded::Refused), false),
-            "it still hangs"
-        );
+        assert_eq!(refused, (Err(Unrecorded::Refused), false), "it still hangs");
         assert!(back.is_ok(), "it was heard of again");
     }
 }

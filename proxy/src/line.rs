@@ -4,6 +4,7 @@
 //! Deliberately neither a pool nor a client: who shares a line with whom is decided elsewhere.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -16,7 +17,7 @@ use tokio::task::AbortHandle;
 use crate::config::Limits;
 use crate::reply::Stream;
 use crate::upstream::{Speaks, UpstreamError};
-use crate::windows;
+use crate::windows::{self, Ahead, Share};
 
 /// An open connection. Dropping it ends the connection, and with it whatever still runs on it.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Line {
     address: SocketAddr,
     sender: Sender,
     driver: AbortHandle,
+    /// HTTP/2 alone has windows.
+    _share: Option<Share>,
 }
 
 #[derive(Debug)]
@@ -48,18 +51,21 @@ impl Line {
         address: SocketAddr,
         speaks: Speaks,
         limits: &Limits,
+        ahead: &Arc<Ahead>,
     ) -> Result<Self, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, driver) = match speaks {
-            Speaks::Http1 => open_http1(stream, limits).await?,
-            Speaks::Http2 => open_http2(stream, limits).await?,
+        let share = (speaks == Speaks::Http2).then(|| ahead.share());
+        let (sender, driver) = match &share {
+            None => open_http1(stream, limits).await?,
+            Some(share) => open_http2(stream, limits, share).await?,
         };
         Ok(Self {
             address,
             sender,
             driver,
+            _share: share,
         })
     }
 
@@ -143,6 +149,7 @@ where
     let mut builder = http1::Builder::new();
     builder
         .max_header_size(limits.header_bytes)
+        .max_buf_size(windows::buffer(limits.header_bytes))
         .max_headers(windows::HEADERS);
     let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.map_err(|_| UpstreamError::Http)?;
@@ -154,15 +161,19 @@ where
     Ok((Sender::Http1(Mutex::new(sender)), driver.abort_handle()))
 }
 
-async fn open_http2<S>(stream: S, limits: &Limits) -> Result<(Sender, AbortHandle), UpstreamError>
+async fn open_http2<S>(
+    stream: S,
+    limits: &Limits,
+    share: &Share,
+) -> Result<(Sender, AbortHandle), UpstreamError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .initial_stream_window_size(windows::STREAM)
-        .initial_connection_window_size(windows::CONNECTION)
+        .initial_stream_window_size(share.stream)
+        .initial_connection_window_size(share.stream * windows::PAUSED)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(windows::SEND_BUFFER)
         .keep_alive_interval(windows::PING_EVERY)

@@ -205,6 +205,7 @@ fn share(
         snapshots: ArcSwap::from_pointee(snapshot),
         ledger: open_ledger(config)?,
         upstream: Upstream::new(&config.upstream, roots, addresses.all())?,
+        ahead: Arc::default(),
         leaves: Leaves::new(authority),
         pool: Pool::default(),
         bindings: Bindings::default(),

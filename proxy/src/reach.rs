@@ -129,15 +129,17 @@ async fn line(
 ) -> Result<Line, UpstreamError> {
     let limits = &flow.shared.limits;
     let upstream = &flow.shared.upstream;
+    let ahead = &flow.shared.ahead;
     if !known.tls {
         let stream = Captured::new(stream, limits.idle);
-        return Line::open(stream, address, Speaks::Http1, limits).await;
+        return Line::open(stream, address, Speaks::Http1, limits, ahead).await;
     }
     let host = known.host.as_ref().ok_or(UpstreamError::NoAddress)?;
     let stream = upstream.secure(stream, host, offer, deadline).await?;
     let protocol = stream.get_ref().1.alpn_protocol();
     let speaks = Speaks::from_negotiated(protocol).ok_or(UpstreamError::Version)?;
-    Line::open(Captured::new(stream, limits.idle), address, speaks, limits).await
+    let stream = Captured::new(stream, limits.idle);
+    Line::open(stream, address, speaks, limits, ahead).await
 }
 
 impl UpstreamError {

@@ -38,6 +38,7 @@ use crate::transparent;
 use crate::tunnel;
 use crate::unwrap::{self, Greeting, ServerName};
 use crate::upstream::{Offer, Speaks, Upstream};
+use crate::windows::Ahead;
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) snapshots: ArcSwap<Snapshot>,
     pub(crate) ledger: Ledger,
     pub(crate) upstream: Upstream,
+    /// What upstreams may send before it is read.
+    pub(crate) ahead: Arc<Ahead>,
     pub(crate) leaves: Leaves,
     pub(crate) pool: Pool,
     pub(crate) bindings: Bindings,

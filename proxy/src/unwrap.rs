@@ -20,6 +20,7 @@ use crate::entropy;
 use crate::judge::Known;
 use crate::leaves::LeafError;
 use crate::upstream::{Offer, Speaks};
+use crate::windows;
 
 /// What a client's first flight asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +122,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Greeting<S> {
         let finished = timeout_at(deadline, handshake)
             .await
             .map_err(|_| UnwrapError::Timeout)?;
-        finished.map_err(UnwrapError::Handshake)
+        let mut stream = finished.map_err(UnwrapError::Handshake)?;
+        stream
+            .get_mut()
+            .1
+            .set_buffer_limit(Some(windows::ENCRYPTED));
+        Ok(stream)
     }
 }
 

@@ -26,6 +26,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::config::{Pinned, UpstreamSettings};
 use crate::entropy;
+use crate::windows;
 
 /// Resolves, dials and verifies.
 pub(crate) struct Upstream {
@@ -232,7 +233,12 @@ impl Upstream {
         let secured = timeout_at(deadline, handshake)
             .await
             .map_err(|_| UpstreamError::Timeout)?;
-        secured.map_err(|error| UpstreamError::from_handshake(&error))
+        let mut secured = secured.map_err(|error| UpstreamError::from_handshake(&error))?;
+        secured
+            .get_mut()
+            .1
+            .set_buffer_limit(Some(windows::ENCRYPTED));
+        Ok(secured)
     }
 
     /// Whether `address` is one of our listeners, judged by what can be known before dialling.

@@ -77,6 +77,9 @@ impl Pipe {
         match self.decoder.pull()? {
             Pulled::Bytes(bytes) => {
                 self.decoded += bytes.len() as u64;
+                // As large as it can become: what grows by doubling keeps twice its bytes while it waits to be sent.
+                sink.cleared
+                    .reserve_exact(bytes.len() + self.session.held());
                 self.session.push(&bytes, &mut sink)?;
                 self.opened
                     .iter_mut()
