@@ -48,23 +48,32 @@ impl Ledger {
         if self.full.load(Ordering::Acquire) {
             return Err(Unrecorded::Refused);
         }
-        let (written, acknowledged) = oneshot::channel();
+        let (written, mut acknowledged) = oneshot::channel();
         let hangs = Arc::clone(&self.hangs);
         self.writer.append(
             draft,
             Box::new(move |result| {
-                if is_from_the_log(&result) {
+                let heard = is_from_the_log(&result);
+                if heard {
                     hangs.store(false, Ordering::Release);
                 }
                 // The waiter may have lost patience; the record stays.
                 let _ = written.send(result.is_ok());
+                // And it may have said so between these two.
+                if heard {
+                    hangs.store(false, Ordering::Release);
+                }
             }),
         );
-        match tokio::time::timeout(self.patience, acknowledged).await {
+        match tokio::time::timeout(self.patience, &mut acknowledged).await {
             Ok(Ok(true)) => Ok(()),
             Ok(_) => Err(Unrecorded::Refused),
             Err(_) => {
                 self.hangs.store(true, Ordering::Release);
+                // The mark must not outlive an answer that came just now: nothing would be recorded that could clear it.
+                if acknowledged.try_recv().is_ok() {
+                    self.hangs.store(false, Ordering::Release);
+                }
                 Err(Unrecorded::Late)
             }
         }

@@ -1,7 +1,8 @@
 //! From a name that may be asked for to a line that is verified: one resolution, judged, then dialled.
 //!
 //! Nouns: [`Located`]. Deliberately no record and no refusal: whatever fails becomes part of what is
-//! known, and the judgement that follows denies.
+//! known, and the judgement that follows denies. No record, no traffic: while it is known that nothing can be
+//! recorded, no name is resolved and no connection opened.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -37,6 +38,7 @@ impl Located {
 /// Resolves what `known` names and keeps the addresses the policy lets be dialled, all by one rule: what was
 /// judged and masked by one must not be sent under another. `None`: `known` now holds the reason.
 pub(crate) async fn locate(flow: &OpenFlow, known: &mut Known) -> Option<Located> {
+    recordable(flow, known)?;
     let mut addresses = candidates(flow, known).await?;
     let policy = &flow.snapshot.policy;
     let first = addresses.first().map(|address| address.ip());
@@ -60,6 +62,7 @@ pub(crate) async fn dial(
     located: &Located,
     offer: Offer,
 ) -> Option<Line> {
+    recordable(flow, known)?;
     let upstream = &flow.shared.upstream;
     let deadline = upstream.deadline();
     let mut left = located.addresses.clone();
@@ -104,6 +107,15 @@ pub(crate) async fn socket(
             None
         }
     }
+}
+
+/// `None`: no record could be written of what would come of it, and `known` now says so.
+fn recordable(flow: &OpenFlow, known: &mut Known) -> Option<()> {
+    if flow.shared.ledger.is_available() {
+        return Some(());
+    }
+    known.fail(Trouble::AuditUnavailable);
+    None
 }
 
 /// The original destination where the kernel told it, else the one resolution.

@@ -185,9 +185,17 @@ async fn a_log_that_hangs_without_an_error_stops_what_is_asked_and_comes_back_by
     let refused = refused.expect("a pipe holds 64 KiB");
     let ready = || rig.admin("/readyz");
     assert!(ready().starts_with("HTTP/1.1 503"), "known by now");
+    let accepted = rig.seen.accepted.load(Ordering::SeqCst);
     let began = std::time::Instant::now();
-    assert_eq!(ask("/again".into()).await.0, 403);
+    let (status, body) = ask("/again".into()).await;
+    assert_eq!(status, 403);
+    assert!(body.contains("audit_unavailable"), "{body}");
     assert!(began.elapsed() < Duration::from_secs(3), "as fast again");
+    let again = rig.seen.accepted.load(Ordering::SeqCst);
+    assert_eq!(
+        again, accepted,
+        "nothing is dialled that cannot be recorded"
+    );
     assert!(ready().contains("audit_log"), "and why");
     let drain = pipe.drain();
     let back = async {
