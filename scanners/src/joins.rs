@@ -17,6 +17,7 @@
 mod form;
 mod joined;
 mod json;
+mod parts;
 
 use crate::opening::{Begun, KEY_HEAD, REACH};
 use crate::pieced::PiecedText;
@@ -29,12 +30,15 @@ use form::FormValues;
 use joined::{At, Joined};
 use json::JsonStrings;
 use memchr::memmem::Finder;
+use parts::Parts;
 
 /// More texts at once than this, each in the midst of a value, are no honest body.
 const TEXTS_MAX: usize = 64;
 /// So many bytes of the body a piece waits for the next.
 pub(crate) const HELD_MAX: u64 = 16 * 1024;
 
+/// So many values may be under way at once in the pieces of one text, before one more is begun.
+const AT_ONCE_MAX: usize = 2;
 /// So many texts are kept for their memory.
 const SPARE_MAX: usize = 4;
 
@@ -57,6 +61,7 @@ pub(crate) enum Event {
 enum Pieces {
     Form(FormValues),
     Json(JsonStrings),
+    Parts(Parts),
 }
 
 /// The texts of one body that go on over its pieces.
@@ -73,6 +78,8 @@ pub(crate) struct Joins {
     key_head: Finder<'static>,
     /// The next position to read.
     at: u64,
+    /// Where a piece that may have ended would wait from.
+    may_wait_from: Option<u64>,
 }
 
 impl Joins {
@@ -81,6 +88,7 @@ impl Joins {
         let pieces = match carrier {
             Carrier::Form => Pieces::Form(FormValues::default()),
             Carrier::Json | Carrier::Ndjson => Pieces::Json(JsonStrings::default()),
+            Carrier::Multipart { boundary } => Pieces::Parts(Parts::of(boundary)),
             _ => return None,
         };
         Some(Joins {
@@ -92,6 +100,7 @@ impl Joins {
             carrier: carrier.clone(),
             key_head: Finder::new(KEY_HEAD),
             at: 0,
+            may_wait_from: None,
         })
     }
 
@@ -99,9 +108,26 @@ impl Joins {
     pub(crate) fn read(&mut self, bytes: &[u8]) {
         match &mut self.pieces {
             Pieces::Form(form) => form.read(bytes, self.at, &mut self.events),
+            Pieces::Parts(parts) => parts.read(bytes, &mut self.events),
             Pieces::Json(json) => json.read(bytes, self.at, &mut self.events),
         }
         self.at += bytes.len() as u64;
+    }
+
+    /// The first position that may belong to a line that parts the body, not read to its end.
+    pub(crate) fn fence_hold(&self) -> Option<u64> {
+        match &self.pieces {
+            Pieces::Parts(parts) => Some(parts.hold()),
+            Pieces::Form(_) | Pieces::Json(_) => None,
+        }
+    }
+
+    /// The lines that part the body, if it has such lines.
+    pub(crate) fn parts(&mut self) -> Option<&mut Parts> {
+        match &mut self.pieces {
+            Pieces::Parts(parts) => Some(parts),
+            Pieces::Form(_) | Pieces::Json(_) => None,
+        }
     }
 
     /// Looks at what was read.
@@ -135,13 +161,27 @@ impl Joins {
                 joined.scan(scanner, text.ended, harvest)?;
             }
         }
+        self.may_wait_from = self.may_wait(&at);
         Ok(())
+    }
+
+    /// Where a piece that may have ended would wait from, at the earliest.
+    fn may_wait(&self, at: &At<'_>) -> Option<u64> {
+        let (start, _, _) = self.piece?;
+        let Pieces::Parts(parts) = &self.pieces else {
+            return None;
+        };
+        let end = parts.may_end()?;
+        let first = end.saturating_sub(REACH as u64).max(start);
+        let begun = at.scanner.begun(at.text.slice(first, end)).map(|_| first);
+        let goes_on = self.texts.iter().any(|joined| joined.added.is_some());
+        begun.or(Some(end).filter(|_| goes_on))
     }
 
     /// The first position that may still belong to a match not handed out.
     pub(crate) fn hold(&self, end: u64) -> u64 {
         let holds = self.texts.iter().filter_map(|joined| joined.hold(self.at));
-        holds.fold(end, u64::min)
+        holds.chain(self.may_wait_from).fold(end, u64::min)
     }
 
     /// The matches being swallowed: where they start, and before where they cannot end.
@@ -177,7 +217,7 @@ impl Joins {
             return Ok(());
         };
         let head = first + head as u64;
-        for key in self.without(key) {
+        for key in self.with_room(key, 0) {
             self.make_room()?;
             let mut joined = Joined::within(key, head);
             joined.awake(at.carrier);
@@ -187,11 +227,14 @@ impl Joins {
         Ok(())
     }
 
-    /// Of the two texts that a piece belongs to, those that do not go on from before.
-    fn without(&self, key: Key) -> impl Iterator<Item = Key> + use<> {
-        let here = |key: Key| self.texts.iter().any(|joined| joined.key == key);
-        let in_order = Some(IN_ORDER).filter(|_| !here(IN_ORDER));
-        let at_path = Some(key).filter(|_| key != IN_ORDER && !here(key));
+    /// Of the keys of a piece, those that so many texts at most go on with.
+    fn with_room(&self, key: Key, most: usize) -> impl Iterator<Item = Key> + use<> {
+        let is_free = |key: &Key| {
+            let texts = self.texts.iter();
+            texts.filter(|joined| joined.key == *key).count() <= most
+        };
+        let in_order = Some(IN_ORDER).filter(is_free);
+        let at_path = Some(key).filter(|key| *key != IN_ORDER && is_free(key));
         in_order.into_iter().chain(at_path)
     }
 
@@ -241,7 +284,10 @@ impl Joins {
         };
         let short = shown.filter(|shown| shown.len() as u64 <= SHOWN);
         let tail = short.unwrap_or(tail);
-        for key in self.without(key) {
+        // A text that goes on has this in it too. But what stands right at the start of the piece is
+        // joined there to the word before, which takes its boundary.
+        let is_first = first == start && matches!(begun, Begun::Plain(0) | Begun::Encoded);
+        for key in self.with_room(key, if is_first { AT_ONCE_MAX } else { 0 }) {
             self.make_room()?;
             let first = end - tail.len() as u64;
             let mut joined = match self.spare.pop() {

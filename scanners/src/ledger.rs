@@ -73,9 +73,10 @@ pub(crate) struct Stretch {
     pub(crate) of: u64,
     pub(crate) signature: u32,
     pub(crate) start: u64,
-    pub(crate) end: u64,
-    /// How much of the mask was shown before: in the pieces before this one.
+    /// How much of the mask was shown before: in the pieces before this one. Of two that start
+    /// together the one that shows more of its label is painted; how long they are may not be known.
     pub(crate) shown: u64,
+    pub(crate) end: u64,
 }
 
 impl Ledger {

@@ -19,7 +19,6 @@ mod context;
 mod depth;
 mod example;
 mod extent;
-mod fences;
 mod finding;
 mod fingerprint;
 mod fold;

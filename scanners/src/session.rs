@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::fences::Fences;
 use crate::joins::Joins;
 use crate::json_path::JsonPath;
 use crate::layer::Layer;
@@ -140,8 +139,6 @@ pub struct Session {
     backlog: Vec<u8>,
     /// The texts that go on over pieces of this one, for carriers that have pieces.
     joins: Option<Box<Joins>>,
-    /// The lines that part the text, for carriers that have such lines.
-    fences: Option<Box<Fences>>,
     /// The paths of matches being swallowed.
     open_paths: Vec<(Open, Option<String>)>,
     /// Bytes decoded so far, at all depths.
@@ -178,10 +175,6 @@ impl Session {
             Carrier::Messages => Some(Box::new(Streams::of_messages())),
             _ => None,
         };
-        let fences = match &options.carrier {
-            Carrier::Multipart { boundary } => Some(Box::new(Fences::of(boundary))),
-            _ => None,
-        };
         let joins = Joins::of(&options.carrier).map(Box::new);
         Session {
             scanner,
@@ -194,7 +187,6 @@ impl Session {
             path: structured.then(Box::default),
             streams,
             backlog: Vec::new(),
-            fences,
             open_paths: Vec::new(),
             decoded: 0,
             over: false,
@@ -211,9 +203,6 @@ impl Session {
             let room = usize::try_from(BLOCK - self.layer.end() % BLOCK).unwrap_or(usize::MAX);
             let (block, after) = rest.split_at(room.min(rest.len()));
             self.layer.push(block);
-            if let Some(fences) = &mut self.fences {
-                fences.read(block);
-            }
             if let Some(joins) = &mut self.joins {
                 joins.read(block);
             }
@@ -360,7 +349,7 @@ impl Session {
         // Nothing waits for a mask where there is none.
         let waits = !self.options.mask.is_empty() || self.path.is_some();
         let out = if waits { hold } else { end };
-        let fences = self.fences.as_ref().map(|fences| fences.hold());
+        let fences = self.joins.as_ref().and_then(|joins| joins.fence_hold());
         (hold, out.min(fences.unwrap_or(end)))
     }
 
@@ -368,9 +357,9 @@ impl Session {
     fn release(&mut self, until: Until, sink: &mut Sink) -> Result<(), ScanError> {
         let mut opens = self.layer.opens();
         let (hold, out) = self.decided(until);
-        if let Some(fences) = &mut self.fences {
+        if let Some(parts) = self.joins.as_mut().and_then(|joins| joins.parts()) {
             let covered = self.ledger.covered(&opens, &self.options.mask);
-            if fences.are_covered(&covered, out) {
+            if parts.are_covered(&covered, out) {
                 return Err(ScanError::Malformed);
             }
         }

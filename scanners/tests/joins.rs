@@ -65,6 +65,22 @@ fn form(pieces: &[&str]) -> String {
     joined(pieces, encode, "&y=&")
 }
 
+fn parts(pieces: &[&str]) -> String {
+    let part =
+        |piece: &&str| format!("--edge\r\nContent-Disposition: form-data\r\n\r\n{piece}\r\n");
+    format!("{}--edge--\r\n", joined(pieces, part, ""))
+}
+
+/// Parts of multiparts that are parts.
+fn parts_within(pieces: &[&str]) -> String {
+    let part = |piece: &&str| {
+        format!(
+            "--edge\nContent-Type: Multipart/Mixed;\n\tboundary=\"edge-2\"\n\nhello\n--edge-2\n\n{piece}\n--edge-2--\n"
+        )
+    };
+    format!("{}--edge--\n", joined(pieces, part, ""))
+}
+
 const JSON: &[(&str, Wrap)] = &[
     ("items", items),
     ("spaced items", spaced_items),
@@ -76,7 +92,12 @@ fn ways() -> impl Iterator<Item = (&'static str, Carrier, Wrap)> {
     let json = JSON
         .iter()
         .map(|(name, wrap)| (*name, Carrier::Json, *wrap));
-    json.chain([("form", Carrier::Form, form as Wrap)])
+    let multipart = || Carrier::from_content_type("multipart/form-data; boundary=edge");
+    json.chain([
+        ("form", Carrier::Form, form as Wrap),
+        ("parts", multipart(), parts),
+        ("parts within parts", multipart(), parts_within),
+    ])
 }
 
 /// What a body shows when it was cleared; fails if it is no longer JSON.
@@ -221,6 +242,24 @@ fn what_is_whole_in_its_piece_stays_alone() {
 }
 
 #[test]
+fn what_was_begun_before_does_not_hide_a_value() {
+    let scanner = scanner();
+    for decoy in [
+        "AKIA",
+        "eyJhbGciOiJIUzI1NiJ9",
+        "gho_abc",
+        "Z2hwX1pKRGVWUkVoa3",
+    ] {
+        for (name, carrier, wrap) in ways() {
+            let text = wrap(&[decoy, &GITHUB[..20], &GITHUB[20..], "."]);
+            let answer = hold_all_cuts(&scanner, &carrier, text.as_bytes());
+            assert_eq!(ids(&answer), ["github-token"], "{name}: {text}");
+            assert!(!shown(&carrier, &answer).contains(&GITHUB[20..]));
+        }
+    }
+}
+
+#[test]
 fn numbers_and_addresses_are_not_put_together() {
     let scanner = scanner();
     for (name, carrier, wrap) in ways() {
@@ -328,7 +367,7 @@ proptest! {
     #[test]
     fn any_cut_of_any_pieces_equals_the_whole(
         pieces in pieces(),
-        way in 0_usize..5,
+        way in 0_usize..7,
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
         let scanner = scanner();
@@ -340,7 +379,10 @@ proptest! {
                 let split = scan(&scanner, &carrier, split);
                 prop_assert_eq!(brief(&whole), brief(&split), "{}", text);
             }
-            shown(&carrier, &whole);
+            // A key without its end would be masked across the fences of a multipart.
+            if whole.is_ok() {
+                shown(&carrier, &whole);
+            }
         }
     }
 }

@@ -107,6 +107,26 @@ fn a_mask_that_would_cover_a_fence_is_refused() {
     }
 }
 
+#[test]
+fn a_mask_that_would_cover_a_fence_within_a_part_is_refused() {
+    let scanner = scanner();
+    let endless = PEM.split("\n-----END").next().unwrap_or_default();
+    let within = |content: &str| {
+        let fences = format!("--inner\r\n\r\n{content}\r\n--inner\r\n\r\nx\r\n--inner--");
+        body(&[format!(
+            "Content-Type: multipart/mixed; boundary=inner\r\n\r\n{fences}\r\n."
+        )])
+    };
+    let answer = hold_all_cuts(&scanner, &multipart(), within(endless).as_bytes());
+    assert_eq!(answer.err(), Some(ScanError::Malformed));
+    let answer = hold_all_cuts(&scanner, &multipart(), within(PEM).as_bytes());
+    assert_eq!(ids(&answer), ["private-key"]);
+    // The same line is text where no part has announced it.
+    let text = within(endless).replace("boundary=inner", "boundary=other");
+    let answer = hold_all_cuts(&scanner, &multipart(), text.as_bytes());
+    assert_eq!(ids(&answer), ["private-key"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
