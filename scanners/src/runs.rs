@@ -192,7 +192,7 @@ impl RunKind {
     /// The first run from a position on that is long enough; the rest of a run that started before
     /// only at `floor`.
     pub(crate) fn find(self, text: &Text<'_>, mut from: u64, floor: u64) -> RunStart {
-        let dense = self.dense();
+        let dense = |block: &[u8]| self.dense(block);
         let least = self.least_dense();
         loop {
             let there = text.from(from);
@@ -243,15 +243,22 @@ impl RunKind {
         }
     }
 
-    /// The bytes of the shortest run, separators included.
-    fn dense(self) -> &'static AsciiSet {
-        match self {
+    /// Which bytes of a block may be of a run, separators included.
+    fn dense(self, block: &[u8]) -> u64 {
+        let set = match self {
             RunKind::Base64 => &DENSE_BASE64,
             RunKind::Base32(false) => &DENSE_BASE32,
             RunKind::Base32(true) => &DENSE_BASE32_LOWER,
             RunKind::Hex(_) => &DENSE_HEX,
-            RunKind::HexPairs => &DENSE_HEX_PAIRS,
-        }
+            RunKind::HexPairs => {
+                let [digits, all] = masks(block, &[DENSE_HEX, DENSE_HEX_PAIRS]);
+                // Three digits in a row are of no pair.
+                let three = digits & digits >> 1 & digits >> 2;
+                return all & !(three | three << 1 | three << 2);
+            }
+        };
+        let [mask] = masks(block, &[*set]);
+        mask
     }
 
     /// How many of them there are at least.
@@ -323,17 +330,21 @@ fn run_outside(bytes: &[u8], set: &ByteSet) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// Where the first stretch of at least `least` bytes of the set starts, or one at the end that may
-/// become as long. Only a stretch that fills eight aligned places is looked at.
-fn dense_stretch(bytes: &[u8], set: &AsciiSet, least: usize, ended: bool) -> Option<usize> {
+/// Where the first stretch of at least `least` dense bytes starts (at most a block), or one at the end
+/// that may become as long. Only a stretch that fills eight aligned places is looked at.
+fn dense_stretch(
+    bytes: &[u8],
+    dense: impl Fn(&[u8]) -> u64,
+    least: usize,
+    ended: bool,
+) -> Option<usize> {
     // Where the stretch starts that goes on at the start of the block.
     let mut open = None;
     for (number, block) in bytes.chunks(BLOCK).enumerate() {
         let start = number * BLOCK;
-        let [mask] = masks(block, &[*set]);
+        let mask = dense(block);
         if mask == u64::MAX {
-            open = open.or(Some(start));
-            continue;
+            return open.or(Some(start));
         }
         let first = open.take();
         if let Some(first) = first
@@ -407,7 +418,11 @@ mod tests {
                 let length = run_length(&bytes[*start..], &set);
                 length >= least || !ended && length > 0 && start + length == bytes.len()
             });
-            prop_assert_eq!(dense_stretch(&bytes, &AsciiSet::new(set), least, ended), naive);
+            let dense = |block: &[u8]| {
+                let [mask] = masks(block, &[AsciiSet::new(set)]);
+                mask
+            };
+            prop_assert_eq!(dense_stretch(&bytes, dense, least, ended), naive);
         }
     }
 }
