@@ -104,7 +104,7 @@ impl Index {
             }
         }
         Ok(Index {
-            first_pass: FirstPass::new(&anchors, &rows),
+            first_pass: FirstPass::new(&anchors, rows.everywhere),
             anchors,
             rows,
             inner: Inner::new(signatures),
@@ -117,7 +117,8 @@ impl Index {
 
     /// The places at which something could start, in a part of a text.
     pub(crate) fn places<'a>(&'a self, bytes: &'a [u8], from: usize) -> Places<'a> {
-        self.first_pass.places(&self.anchors, bytes, from)
+        self.first_pass
+            .places((&self.anchors, &self.rows), bytes, from)
     }
 }
 

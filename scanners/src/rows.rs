@@ -17,15 +17,13 @@ const COLUMNS: usize = 16;
 pub(crate) const RUN_MAX: usize = 2 * BLOCK;
 
 /// What credentials are made of.
-const ALPHABETS: [ByteSet; 5] = [
+pub(crate) const ALPHABETS: [ByteSet; 5] = [
     ByteSet::ALNUM,
     ByteSet::URL_SAFE,
     ByteSet::URL_SAFE.with(b"+"),
-    LONGEST_RUNS,
+    ByteSet::URL_SAFE.with(b"+/"),
     ByteSet::URL_SAFE.with(b".~"),
 ];
-/// What base64 of both kinds is made of.
-pub(crate) const LONGEST_RUNS: ByteSet = ByteSet::URL_SAFE.with(b"+/");
 
 /// What is known of the first bytes of a row's matches.
 pub(crate) struct Leading {
@@ -245,20 +243,18 @@ impl Rows {
         Ok(())
     }
 
-    /// Which lengths some row allows of a run of letters and digits and one of [`LONGEST_RUNS`].
-    pub(crate) fn run_lengths(&self) -> RunLengths {
-        let mut lengths = RunLengths(Box::new([[0; 3]; LENGTHS]));
-        for bank in &self.banks {
-            let [alnum, _, _, run, _] = &bank.by_run;
-            for (row, alnum) in lengths.0.iter_mut().zip(alnum.iter()) {
-                for (length, run) in run.iter().enumerate() {
-                    if let Some(word) = row.get_mut(length / 64) {
-                        *word |= u64::from(alnum & run != 0) << (length % 64);
-                    }
-                }
-            }
-        }
-        lengths
+    /// Whether a row could start at the start of `there`, by the runs and the first bytes alone.
+    #[inline]
+    pub(crate) fn could_start(
+        &self,
+        before: Option<u8>,
+        runs: &[RunLength; ALPHABETS.len()],
+        there: &[u8],
+    ) -> bool {
+        self.banks.iter().any(|bank| {
+            let alive = bank.after(before) & bank.allow(runs);
+            bank.alive(alive, there) != 0
+        })
     }
 
     /// Adds the rows that could start at the start of `there`, after the byte `before`; `None` where
@@ -273,7 +269,7 @@ impl Rows {
         let mut numbers = None;
         for bank in &self.banks {
             // What says no to most comes first.
-            let mut alive = bank.after(before) & bank.allow(&runs);
+            let mut alive = bank.after(before) & bank.allow(&runs.0);
             alive = bank.alive(alive, there);
             if alive & bank.numbers != 0 {
                 let known = || number::lengths(there, ended);
@@ -284,21 +280,6 @@ impl Rows {
                 alive &= alive - 1;
             }
         }
-    }
-}
-
-/// For each length of a run of letters and digits, as bits, the lengths of a run of [`LONGEST_RUNS`]
-/// that some row allows together with it.
-#[derive(Debug)]
-pub(crate) struct RunLengths(Box<[[u64; 3]; LENGTHS]>);
-
-impl RunLengths {
-    /// Whether some row allows these.
-    #[inline]
-    pub(crate) fn allow(&self, RunLength(alnum): RunLength, RunLength(run): RunLength) -> bool {
-        let row = self.0.get(alnum);
-        let word = row.and_then(|row| row.get(run / 64));
-        word.is_some_and(|word| word >> (run % 64) & 1 == 1)
     }
 }
 
@@ -313,6 +294,9 @@ const UNKNOWN: usize = RUN_MAX + 1;
 const LENGTHS: usize = UNKNOWN + 1;
 
 impl RunLength {
+    /// It was not measured.
+    pub(crate) const ANY: RunLength = RunLength(UNKNOWN);
+
     /// Of a run of so many bytes, of which so many are at hand.
     pub(crate) fn of(length: usize, at_hand: usize, ended: bool) -> RunLength {
         let length = length.min(RUN_MAX);
@@ -413,7 +397,7 @@ impl Bank {
     }
 
     /// The rows that allow runs of these lengths.
-    fn allow(&self, Runs(lengths): &Runs) -> u64 {
+    fn allow(&self, lengths: &[RunLength; ALPHABETS.len()]) -> u64 {
         let tables = self.by_run.iter().zip(lengths);
         let rows = tables.map(|(table, RunLength(length))| table.get(*length).copied());
         rows.fold(u64::MAX, |all, rows| all & rows.unwrap_or(u64::MAX))

@@ -192,11 +192,16 @@ impl RunKind {
     /// The first run from a position on that is long enough; the rest of a run that started before
     /// only at `floor`.
     pub(crate) fn find(self, text: &Text<'_>, mut from: u64, floor: u64) -> RunStart {
-        let dense = |block: &[u8]| self.dense(block);
+        let (may, _) = self.dense_set();
         let least = self.least_dense();
         loop {
             let there = text.from(from);
-            let Some(offset) = dense_stretch(there, dense, least, text.ended) else {
+            let Some(offset) = dense_stretch(
+                there,
+                (may, |block: &[u8]| self.dense(block)),
+                least,
+                text.ended,
+            ) else {
                 return RunStart::NotBefore(text.end());
             };
             let start = from + offset as u64;
@@ -243,22 +248,28 @@ impl RunKind {
         }
     }
 
-    /// Which bytes of a block may be of a run, separators included.
+    /// The bytes of a run, separators included.
+    fn dense_set(self) -> (&'static ByteSet, &'static AsciiSet) {
+        match self {
+            RunKind::Base64 => (&BASE64, &DENSE_BASE64),
+            RunKind::Base32(false) => (&ByteSet::BASE32, &DENSE_BASE32),
+            RunKind::Base32(true) => (&BASE32_LOWER, &DENSE_BASE32_LOWER),
+            RunKind::Hex(_) => (&ByteSet::HEX, &DENSE_HEX),
+            RunKind::HexPairs => (&HEX_PAIRS, &DENSE_HEX_PAIRS),
+        }
+    }
+
+    /// Which bytes of a block may be of a run.
     fn dense(self, block: &[u8]) -> u64 {
-        let set = match self {
-            RunKind::Base64 => &DENSE_BASE64,
-            RunKind::Base32(false) => &DENSE_BASE32,
-            RunKind::Base32(true) => &DENSE_BASE32_LOWER,
-            RunKind::Hex(_) => &DENSE_HEX,
-            RunKind::HexPairs => {
-                let [digits, all] = masks(block, &[DENSE_HEX, DENSE_HEX_PAIRS]);
-                // Three digits in a row are of no pair.
-                let three = digits & digits >> 1 & digits >> 2;
-                return all & !(three | three << 1 | three << 2);
-            }
-        };
-        let [mask] = masks(block, &[*set]);
-        mask
+        let (_, set) = self.dense_set();
+        if self != RunKind::HexPairs {
+            let [mask] = masks(block, &[*set]);
+            return mask;
+        }
+        let [digits, all] = masks(block, &[DENSE_HEX, *set]);
+        // Three digits in a row are of no pair.
+        let three = digits & digits >> 1 & digits >> 2;
+        all & !(three | three << 1 | three << 2)
     }
 
     /// How many of them there are at least.
@@ -330,68 +341,40 @@ fn run_outside(bytes: &[u8], set: &ByteSet) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// Where the first stretch of at least `least` dense bytes starts (at most a block), or one at the end
-/// that may become as long. Only a stretch that fills eight aligned places is looked at.
+/// So many bytes are looked at one by one.
+const LANE: usize = 8;
+
+/// Where the first stretch of at least `least` dense bytes starts, or one at the end that may become
+/// as long. Looks back from every `least`-th byte (`may` says which could be dense), and at a block
+/// only where some are in a row.
 fn dense_stretch(
     bytes: &[u8],
-    dense: impl Fn(&[u8]) -> u64,
+    (may, dense): (&ByteSet, impl Fn(&[u8]) -> u64),
     least: usize,
     ended: bool,
 ) -> Option<usize> {
-    // Where the stretch starts that goes on at the start of the block.
-    let mut open = None;
-    for (number, block) in bytes.chunks(BLOCK).enumerate() {
-        let start = number * BLOCK;
-        let mask = dense(block);
-        if mask == u64::MAX {
-            return open.or(Some(start));
+    let mut start = 0;
+    loop {
+        let there = bytes.get(start..)?;
+        let Some(window) = there.get(..least) else {
+            break;
+        };
+        let mut last = window.iter().enumerate().rev().take(LANE);
+        if let Some((outside, _)) = last.find(|(_, byte)| !may.contains(**byte)) {
+            start += outside + 1;
+            continue;
         }
-        let first = open.take();
-        if let Some(first) = first
-            && start + mask.trailing_ones() as usize >= first + least
-        {
-            return Some(first);
+        let block = there.get(..BLOCK).unwrap_or(there);
+        let outside = !dense(block) & (u64::MAX >> (BLOCK - least));
+        if outside == 0 {
+            return Some(start);
         }
-        if has_full_lane(mask)
-            && let Some(inside) = run_within(mask, least)
-        {
-            return Some(start + inside);
-        }
-        let last = mask.leading_ones() as usize;
-        if last > 0 {
-            open = Some(start + BLOCK - last);
-        }
-        if block.len() < BLOCK {
-            let tail = (mask << (BLOCK - block.len())).leading_ones() as usize;
-            let tail_start = start + block.len() - tail;
-            // The stretch may have started before this block.
-            open = match first {
-                Some(first) if tail == block.len() => Some(first),
-                _ => (tail > 0).then_some(tail_start),
-            };
-        }
+        start += BLOCK - outside.leading_zeros() as usize;
     }
-    open.filter(|open| !ended || bytes.len() - open >= least)
-}
-
-/// Whether eight places in a row are set that start at a multiple of eight.
-fn has_full_lane(mask: u64) -> bool {
-    const LOWEST: u64 = 0x0101_0101_0101_0101;
-    let outside = !mask;
-    // Whether some byte of `outside` is zero.
-    outside.wrapping_sub(LOWEST) & !outside & (LOWEST << 7) != 0
-}
-
-/// Where so many places in a row are set.
-fn run_within(mask: u64, least: usize) -> Option<usize> {
-    let mut run = mask;
-    let mut length = 1;
-    while length < least {
-        let step = length.min(least - length);
-        run &= run >> step;
-        length += step;
-    }
-    (run != 0).then(|| run.trailing_zeros() as usize)
+    let there = bytes.get(start..)?;
+    let outside = !dense(there) & ((1 << there.len()) - 1);
+    let tail = start + BLOCK - outside.leading_zeros() as usize;
+    (!ended && tail < bytes.len()).then_some(tail)
 }
 
 #[cfg(test)]
@@ -422,7 +405,7 @@ mod tests {
                 let [mask] = masks(block, &[AsciiSet::new(set)]);
                 mask
             };
-            prop_assert_eq!(dense_stretch(&bytes, dense, least, ended), naive);
+            prop_assert_eq!(dense_stretch(&bytes, (&set, dense), least, ended), naive);
         }
     }
 }

@@ -7,26 +7,29 @@
 use crate::ByteSet;
 use crate::anchors::{Anchors, KEY};
 use crate::rows::{
-    ASSIGNING, CAPITAL, LONG, LONGEST_RUNS, PHRASE, RUN_MAX, Rows, RunLength, RunLengths, WIDE,
-    WORDS,
+    ALPHABETS, ASSIGNING, CAPITAL, LONG, PHRASE, RUN_MAX, Rows, RunLength, WIDE, WORDS,
 };
+
 use crate::simd::{AsciiSet, BLOCK, masks};
+
+/// How many sets there are.
+const SETS: usize = 8;
 
 /// The sets of the first pass.
 #[derive(Debug)]
 pub(crate) struct FirstPass {
-    /// Letters and digits; backslash; other bytes at which something starts; the sets of the gates.
-    sets: [AsciiSet; 8],
-    /// By the lengths of two runs at a place, whether a row allows them.
-    lengths: RunLengths,
+    /// Letters and digits; backslash; other bytes at which something starts; the sets of the gates;
+    /// base64.
+    sets: [AsciiSet; SETS],
     /// Whether rows are to be looked for at every start.
     everywhere: bool,
 }
 
 impl FirstPass {
-    pub(crate) fn new(anchors: &Anchors, rows: &Rows) -> FirstPass {
+    pub(crate) fn new(anchors: &Anchors, everywhere: bool) -> FirstPass {
         let special = anchors.odd_first.with(b"@:");
         let backslash = ByteSet::EMPTY.with(b"\\");
+        let [_, _, _, base64, _] = ALPHABETS;
         let sets = [
             ByteSet::ALNUM,
             backslash,
@@ -35,19 +38,18 @@ impl FirstPass {
             WIDE,
             WORDS,
             ASSIGNING,
-            LONGEST_RUNS,
+            base64,
         ];
         FirstPass {
             sets: sets.map(AsciiSet::new),
-            lengths: rows.run_lengths(),
-            everywhere: rows.everywhere,
+            everywhere,
         }
     }
 
     /// The places in `bytes` from an index on.
     pub(crate) fn places<'a>(
         &'a self,
-        anchors: &'a Anchors,
+        (anchors, rows): (&'a Anchors, &'a Rows),
         bytes: &'a [u8],
         from: usize,
     ) -> Places<'a> {
@@ -55,6 +57,7 @@ impl FirstPass {
         let mut places = Places {
             pass: self,
             anchors,
+            rows_of: rows,
             bytes,
             base: from,
             next: from,
@@ -82,9 +85,8 @@ struct Masks {
     wide: u64,
     words: u64,
     assigning: u64,
-    /// Letters and digits, and what the longest runs are made of.
     alnum_ahead: u64,
-    run_ahead: u64,
+    base64_ahead: u64,
 }
 
 impl Masks {
@@ -98,7 +100,7 @@ impl Masks {
         words: u64::MAX,
         assigning: 0,
         alnum_ahead: u64::MAX,
-        run_ahead: u64::MAX,
+        base64_ahead: u64::MAX,
     };
 }
 
@@ -115,6 +117,7 @@ pub(crate) struct Place {
 pub(crate) struct Places<'a> {
     pass: &'a FirstPass,
     anchors: &'a Anchors,
+    rows_of: &'a Rows,
     bytes: &'a [u8],
     /// The index of the first bit of `mask`.
     base: usize,
@@ -167,7 +170,7 @@ impl Places<'_> {
             wide,
             words,
             assigning,
-            run,
+            base64,
         ] = masks(rest, &self.pass.sets);
         let open = u32::try_from(rest.len())
             .ok()
@@ -182,7 +185,7 @@ impl Places<'_> {
             words: words | open,
             assigning,
             alnum_ahead: alnum | open,
-            run_ahead: run | open,
+            base64_ahead: base64 | open,
         }
     }
 
@@ -196,38 +199,45 @@ impl Places<'_> {
         let boundary = !(here.alnum << 1 | u64::from(self.joined)) | escaped;
         let starts = here.alnum & boundary;
         let assigned = here.assigning << 1 | u64::from(self.assigned) | escaped;
-        self.rows = self.allowed(starts & self.gates(&here, assigned), &here);
+        self.rows = self.allowed(starts & self.gates(&here, assigned), (&here, escaped));
         self.mask = self.rows | self.anchored(starts | here.special);
         self.joined = here.alnum >> 63 == 1;
         self.escaped = here.backslash >> 62;
         self.assigned = here.assigning >> 63 == 1;
     }
 
-    /// Those of the places at which the runs are as long as some row allows.
-    fn allowed(&self, mut places: u64, here: &Masks) -> u64 {
-        if places == 0 || self.pass.everywhere {
+    /// Those of the places at which some row allows the runs and the first bytes.
+    fn allowed(&self, mut places: u64, (here, escaped): (&Masks, u64)) -> u64 {
+        if self.pass.everywhere {
             return places;
         }
-        let alnum = [
-            here.alnum_ahead,
-            self.ahead.alnum_ahead,
-            self.beyond.alnum_ahead,
-        ];
-        let run = [here.run_ahead, self.ahead.run_ahead, self.beyond.run_ahead];
-        let known = self.bytes.len().saturating_sub(self.base);
+        let [ahead, beyond] = [&self.ahead, &self.beyond];
+        let alnum = [here.alnum_ahead, ahead.alnum_ahead, beyond.alnum_ahead];
+        let base64 = [here.base64_ahead, ahead.base64_ahead, beyond.base64_ahead];
         let mut allowed = 0;
         while places != 0 {
             let bit = places.trailing_zeros();
             places &= places - 1;
-            let length = |masks| {
-                RunLength::of(
-                    run_from(masks, bit),
-                    known.saturating_sub(bit as usize),
-                    false,
-                )
+            let index = self.base + bit as usize;
+            let there = self.bytes.get(index..).unwrap_or_default();
+            let length = |masks| RunLength::of(run_from(masks, bit), there.len(), false);
+            let runs = [
+                length(alnum),
+                RunLength::ANY,
+                RunLength::ANY,
+                length(base64),
+                RunLength::ANY,
+            ];
+            // After the letter of an escape every boundary holds.
+            let before = if escaped >> bit & 1 == 1 {
+                None
+            } else {
+                index
+                    .checked_sub(1)
+                    .and_then(|before| self.bytes.get(before))
             };
-            let both = self.pass.lengths.allow(length(alnum), length(run));
-            allowed |= u64::from(both) << bit;
+            let could = self.rows_of.could_start(before.copied(), &runs, there);
+            allowed |= u64::from(could) << bit;
         }
         allowed
     }

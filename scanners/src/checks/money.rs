@@ -96,7 +96,7 @@ pub(super) fn card(value: &[u8]) -> bool {
 
 /// A test number published by a payment provider.
 pub(super) fn test_card(value: &[u8]) -> bool {
-    is_test_card(value) && grouped_as(value, CARD_GROUPS)
+    grouped_as(value, CARD_GROUPS) && is_test_card(value)
 }
 
 fn is_test_card(value: &[u8]) -> bool {
