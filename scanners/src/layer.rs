@@ -11,7 +11,7 @@ use crate::inflate::Lookout;
 use crate::runs::{RunKind, RunStart, RunState};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, Search};
-use crate::text::{LEFT_CONTEXT, Text};
+use crate::text::{LEFT_CONTEXT, Text, give_back};
 use crate::units::{self, Unit, UnitFn};
 use crate::view::{Decoder, Open, View};
 use crate::{Carrier, MaskSet, ScanError};
@@ -605,6 +605,7 @@ impl Layer {
         let count = usize::try_from(keep_from.saturating_sub(self.base)).unwrap_or_default();
         let count = count.min(self.window.len());
         self.window.drain(..count);
+        give_back(&mut self.window);
         self.base += count as u64;
         count
     }

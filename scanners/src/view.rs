@@ -15,7 +15,7 @@ use crate::layer::{Floors, Layer};
 use crate::runs::{RunKind, RunState, RunStep};
 use crate::scanner::Scanner;
 use crate::search::{Found, Harvest};
-use crate::text::Text;
+use crate::text::{Text, give_back};
 use crate::units::{Unit, UnitFn};
 
 /// So many bytes after the last encoded one a view may be closed.
@@ -334,6 +334,7 @@ impl View {
         self.hand_out(inner, harvest);
         let trimmed = self.child.trim(u64::MAX);
         self.map.drain(..trimmed.min(self.map.len()));
+        give_back(&mut self.map);
         Ok(())
     }
 
