@@ -18,7 +18,7 @@ use crate::places::local_part_start;
 use crate::rows::Survivor;
 use crate::scanner::Scanner;
 use crate::starts::Place;
-use crate::text::Text;
+use crate::text::{Text, give_back};
 use crate::{Fingerprint, MaskSet, Shape};
 
 /// A match, in the positions of the text searched.
@@ -100,6 +100,8 @@ impl Search {
         self.advance_live(scanner, text, found);
         self.look(scanner, text, found);
         self.look_known(scanner, text, found);
+        give_back(&mut self.live);
+        give_back(&mut self.rows);
         self.open_local = if scanner.index.email.is_empty() || text.ended {
             text.end()
         } else {

@@ -129,6 +129,8 @@ pub struct Session {
     ledger: Ledger,
     /// How many bytes were pushed and not looked at.
     waiting: usize,
+    /// How many letters and digits in a row were pushed last.
+    word: usize,
     /// Everything before this position has been put out.
     released: u64,
     /// The structure at `released`, for carriers that have one.
@@ -183,6 +185,7 @@ impl Session {
             options,
             ledger: Ledger::default(),
             waiting: 0,
+            word: 0,
             released: 0,
             path: structured.then(Box::default),
             streams,
@@ -220,13 +223,19 @@ impl Session {
 
     /// Whether what was just pushed need not be looked at yet: it ends within a word, which may go
     /// on, and of a word that may become a value nothing can be put out. Not so where it may tell
-    /// what else is held.
+    /// what else is held, unless the word is so long that the wait is short beside it.
     fn may_wait(&mut self, pushed: &[u8]) -> bool {
-        let in_word = pushed.last().is_some_and(u8::is_ascii_alphanumeric);
+        let outside = pushed
+            .iter()
+            .rposition(|byte| !byte.is_ascii_alphanumeric());
+        self.word = match outside {
+            Some(outside) => pushed.len() - outside - 1,
+            None => self.word.saturating_add(pushed.len()),
+        };
         self.waiting += pushed.len();
-        let holds_more = self.held() > self.waiting;
         let at_end = self.layer.end().is_multiple_of(BLOCK);
-        let waits = in_word && self.waiting <= WAITING_MAX && !holds_more && !at_end;
+        let holds_more = self.held() > self.waiting && self.word <= WAITING_MAX;
+        let waits = self.word > 0 && self.waiting <= WAITING_MAX && !holds_more && !at_end;
         if !waits {
             self.waiting = 0;
         }

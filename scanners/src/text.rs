@@ -79,13 +79,13 @@ impl<'a> Text<'a> {
 /// Gives back room that was needed for a moment: a state between two pushes is small.
 pub(crate) fn give_back<T>(room: &mut Vec<T>) {
     let least = ROOM / size_of::<T>().max(1);
-    if room.capacity() > least && room.capacity() > 4 * room.len() {
+    if room.capacity() > least && room.capacity() > 2 * room.len() {
         room.shrink_to(room.len());
     }
 }
 
 /// Room of so many bytes is kept.
-const ROOM: usize = 512;
+const ROOM: usize = 256;
 
 /// How many bytes at the start of `bytes` are in the set.
 pub(crate) fn run_length(bytes: &[u8], set: &ByteSet) -> usize {

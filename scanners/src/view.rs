@@ -37,7 +37,7 @@ pub(crate) struct View {
     /// The next position of the encoded text to decode.
     pub(crate) fed: u64,
     /// For each byte in the child's window, where its encoding starts and how long it is.
-    map: Vec<(u64, u8)>,
+    map: Vec<Source>,
     /// For each match being swallowed in the child: where it starts there and here.
     opens: Vec<(Open, u64)>,
     /// What was found in a compressed stream: it goes on to the end of the stream.
@@ -47,6 +47,25 @@ pub(crate) struct View {
     streak: Option<u32>,
     /// The view is not closed before this position.
     next_break: u64,
+}
+
+/// Where the encoding of a byte starts, and how long it is, in one word: there is one for each decoded
+/// byte at hand.
+#[derive(Clone, Copy)]
+struct Source(u64);
+
+impl Source {
+    fn new(start: u64, length: u8) -> Source {
+        Source(start << 8 | u64::from(length))
+    }
+
+    fn start(self) -> u64 {
+        self.0 >> 8
+    }
+
+    fn length(self) -> u64 {
+        self.0 & 0xFF
+    }
 }
 
 /// How the encoded text is read.
@@ -158,7 +177,7 @@ impl View {
 
     /// The first byte of the child whose encoding starts at or after a position.
     fn inner_start(&self, position: u64) -> u64 {
-        let before = self.map.partition_point(|(start, _)| *start < position);
+        let before = self.map.partition_point(|source| source.start() < position);
         self.child.base() + before as u64
     }
 
@@ -237,7 +256,7 @@ impl View {
                 RunStep::Read(length, Some((byte, started))) => {
                     self.fed += u64::from(length);
                     let length = u8::try_from(self.fed - started).unwrap_or(u8::MAX);
-                    self.map.push((started, length));
+                    self.map.push(Source::new(started, length));
                     decoded.push(byte);
                     if self.is_break(byte) {
                         return Stop::Break;
@@ -310,7 +329,7 @@ impl View {
             };
             for byte in bytes.iter().take(usize::from(count)) {
                 decoded.push(*byte);
-                self.map.push((self.fed, length));
+                self.map.push(Source::new(self.fed, length));
             }
             self.fed += u64::from(length);
             if opens {
@@ -401,7 +420,7 @@ impl View {
         };
         let mut units = self.map.iter().take(index(end)).skip(index(start));
         let longer = self.outer_end(*end) - self.outer_start(*start) > end - start;
-        longer || units.any(|(_, length)| *length > 1)
+        longer || units.any(|source| source.length() > 1)
     }
 
     /// A match in the encoded text's positions.
@@ -433,7 +452,7 @@ impl View {
         let index = usize::try_from(position.saturating_sub(self.child.base())).ok();
         index
             .and_then(|index| self.map.get(index))
-            .map_or(self.next_start(), |(start, _)| *start)
+            .map_or(self.next_start(), |source| source.start())
     }
 
     fn outer_end(&self, position: u64) -> u64 {
@@ -446,7 +465,7 @@ impl View {
         let index = usize::try_from(before).ok();
         index
             .and_then(|index| self.map.get(index))
-            .map_or(self.fed, |(start, length)| start + u64::from(*length))
+            .map_or(self.fed, |source| source.start() + source.length())
     }
 
     /// The first position that may still belong to a match not handed out.
@@ -480,13 +499,13 @@ fn inflate(
     inflater: &mut Inflater,
     (fed, opened_at): (&mut u64, u64),
     text: &Text<'_>,
-    (map, decoded): (&mut Vec<(u64, u8)>, &mut Vec<u8>),
+    (map, decoded): (&mut Vec<Source>, &mut Vec<u8>),
 ) -> Stop {
     loop {
         let before = decoded.len();
         let progress = inflater.step(text.from(*fed), text.ended, decoded);
         let start = fed.saturating_sub(BEHIND).max(opened_at);
-        map.extend((before..decoded.len()).map(|_| (start, 0)));
+        map.extend((before..decoded.len()).map(|_| Source::new(start, 0)));
         match progress {
             Progress::Read(length) => *fed += length as u64,
             Progress::End(length) => {
