@@ -18,7 +18,7 @@ use crate::view::{Decoder, View};
 use crate::{ByteSet, ScanError};
 
 /// The bytes that anything looked for, or encoded again, is made of.
-pub(crate) const TELLING: ByteSet = ByteSet::ALNUM.with(b"_-.,@:/+=%\\&#; \0");
+pub(crate) const TELLING: ByteSet = ByteSet::ALNUM.with(b"_-.,@:/+=%\\&#; ()\0");
 const TELLING_SET: [AsciiSet; 1] = [AsciiSet::new(TELLING)];
 /// So many characters in a row must decode to telling bytes: eight bytes of them, or nine.
 const STREAK: usize = 11;
@@ -26,9 +26,9 @@ const STREAK: usize = 11;
 const CARRY: usize = STREAK - 1;
 /// So many characters before a streak its view starts.
 const BEFORE: usize = 64;
-/// So many characters at the end of what is at hand may belong to a streak still to come, or to
-/// what tells a compressed stream.
-const HELD: u64 = 16;
+/// So many characters at the end of what is at hand may be of the view of a streak still to come, or
+/// of what tells a compressed stream.
+const HELD: u64 = (BEFORE + CARRY + 1) as u64;
 
 const ALIGNMENTS: usize = 4;
 
@@ -337,6 +337,14 @@ const ALPHABET: ByteSet = ByteSet::BASE64.with(b"-_");
 
 /// The position of the character `count` characters of the run before the one at `position`.
 fn back(text: &Text<'_>, position: u64, count: u64) -> u64 {
+    let first = position.saturating_sub(count);
+    let there = text.slice(first, position);
+    if there.len() as u64 == count
+        && run_length(there, &ALPHABET) == there.len()
+        && !is_escape_letter(text, first)
+    {
+        return first;
+    }
     let mut at = position;
     for _ in 0..count {
         at = before(text, at).map_or(text.base, |(at, _)| at);

@@ -276,6 +276,18 @@ fn a_secret_after_noise_and_a_line_break_is_the_same_in_every_cut() {
     }
 }
 
+/// What shows that base64 is worth decoding may come after the start of the value.
+#[test]
+fn a_number_of_odd_bytes_in_base64_is_masked_from_its_start_in_every_cut() {
+    let scanner = scanner();
+    let number = "phone: (2=31=32) 7=336-50=30=30";
+    let text = STANDARD.encode([&[0xFE; 90], number.as_bytes()].concat());
+    let whole = scan(&scanner, &Carrier::Text, [text.as_bytes()]);
+    assert_eq!(ids(&whole), ["phone-number-national"]);
+    let bytes = scan(&scanner, &Carrier::Text, text.as_bytes().chunks(1));
+    assert_eq!(brief(&whole), brief(&bytes));
+}
+
 #[test]
 fn a_hidden_secret_is_masked_where_it_stands_and_nothing_else_is() {
     let scanner = scanner();
