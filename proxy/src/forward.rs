@@ -338,3 +338,107 @@ fn sealed_off(exchange: &OpenExchange, verdict: Verdict) -> Refused {
     ));
     Refused { verdict, detail }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener as Decoy;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use egret_policies::{ExchangeId, Host};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::Pinned;
+    use crate::conversation::Road;
+    use crate::judge::Known;
+    use crate::proxy::tests::{open_flow, records};
+    use crate::reach::{self, Located};
+    use crate::read::Bound;
+    use crate::upstream::Offer;
+
+    const RULE: &str =
+        "{ name: all, action: allow, hosts: [api.example], cidrs: [127.0.0.0/8], ports: [80] }";
+
+    /// Reads one head and answers it.
+    async fn answer_one(origin: &TcpListener) -> String {
+        let (mut stream, _) = origin.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        String::from_utf8(head).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_not_written_goes_over_a_fresh_line_to_the_address_on_record() {
+        let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = origin.local_addr().unwrap();
+        // Where the name would lead if it were resolved a second time.
+        let decoy = Decoy::bind("127.0.0.2:0").unwrap();
+        decoy.set_nonblocking(true).unwrap();
+        let host = Host::parse("api.example").unwrap();
+        let elsewhere = decoy.local_addr().unwrap();
+        let pinned = Pinned {
+            ip: elsewhere.ip(),
+            port: Some(elsewhere.port()),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (flow, mut all_gone) = open_flow(folder.path(), RULE, |config| {
+            config.upstream.resolve.insert(host.clone(), pinned);
+        });
+        let shared = Arc::clone(&flow.shared);
+        let mut known = Known {
+            host: Some(host),
+            port: 80,
+            ..Known::default()
+        };
+        let located = Located::at(address);
+        let dialled = reach::dial(&flow, &mut known, &located, Offer::Unstated).await;
+        let spent = Arc::new(dialled.unwrap());
+        drop(origin.accept().await.unwrap());
+        let closed = async {
+            while !spent.is_closed() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
+        closed.expect("the line is closed");
+
+        let exchange = OpenExchange::new(&flow, ExchangeId(3, 4), known.clone());
+        exchange.decide(&exchange.judge()).await.unwrap();
+        let conversation = Conversation {
+            flow,
+            bound: Bound::To(known),
+            road: Road::Own {
+                line: Mutex::new(Some(Arc::clone(&spent))),
+                offer: Offer::Unstated,
+            },
+        };
+        let request = Request::get("/once").body(reply::empty()).unwrap();
+        let sent = send(&conversation, &exchange, Arc::clone(&spent), request);
+        let both = async { tokio::join!(sent, answer_one(&origin)) };
+        let both = tokio::time::timeout(Duration::from_secs(20), both).await;
+        let (sent, head) = both.expect("it is sent and answered");
+        let (line, response) = sent.unwrap();
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        assert!(head.starts_with("GET /once "), "{head}");
+        assert!(!Arc::ptr_eq(&line, &spent), "a fresh one");
+        assert_eq!(line.address(), address);
+        let strayed = decoy.accept().map(|_| ()).unwrap_err();
+        assert_eq!(strayed.kind(), std::io::ErrorKind::WouldBlock);
+
+        drop((exchange, conversation, line, response));
+        assert!(all_gone.recv().await.is_none());
+        shared.ledger.close().await;
+        let records = records(folder.path());
+        assert_eq!(records.len(), 2, "{records:#?}");
+        for record in records {
+            let ip = address.ip().to_string();
+            assert_eq!(record["destination"]["ip"], ip, "{record}");
+        }
+    }
+}

@@ -297,36 +297,57 @@ impl std::fmt::Debug for Running {
 const LAST_RECORDS: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::convert::Infallible;
+    use std::path::Path;
+
     use super::*;
     use crate::judge::Known;
     use crate::open::{OpenExchange, OpenFlow};
     use egret_policies::{ClientAddr, ExchangeId, Flow, FlowId, Host, RequestHead, Version, Via};
 
-    /// What the log says of a request that a fault broke off, before or after it was decided.
-    async fn records_of_a_fault(decided: bool) -> Vec<serde_json::Value> {
-        let folder = tempfile::tempdir().unwrap();
-        let policy = folder.path().join("policy.yaml");
-        let text =
-            "version: 1\nrules:\n  - name: all\n    action: allow\n    hosts: [api.example]\n";
-        std::fs::write(&policy, text).unwrap();
-        let config = Config {
+    /// A flow of a proxy whose state is in `folder` and whose policy has this rule; and what ends when it is closed.
+    pub(crate) fn open_flow(
+        folder: &Path,
+        rule: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> (Arc<OpenFlow>, mpsc::Receiver<Infallible>) {
+        let policy = folder.join("policy.yaml");
+        std::fs::write(&policy, format!("version: 1\nrules: [{rule}]\n")).unwrap();
+        let mut config = Config {
             policy,
-            ..Config::with_state_dir(folder.path().to_path_buf())
+            ..Config::with_state_dir(folder.to_path_buf())
         };
-        let (_phase, phases) = watch::channel(Phase::Serving);
+        change(&mut config);
+        let (_, phases) = watch::channel(Phase::Serving);
         let key = state::fingerprint_key(&config.state_dir).unwrap();
         let source = Source::new(&config, key);
         let addresses = Addresses::of(&Listeners::default()).unwrap();
         let shared = Arc::new(share(&config, &source, &addresses, phases).unwrap());
-        let (alive, mut all_gone) = mpsc::channel(1);
+        let (alive, all_gone) = mpsc::channel(1);
         let flow = Flow {
             id: FlowId(1, 2),
             client: ClientAddr("127.0.0.1:1".parse().unwrap()),
             original: None,
             via: Via::Proxy,
         };
-        let flow = OpenFlow::new(flow, &shared, alive);
+        (OpenFlow::new(flow, &shared, alive), all_gone)
+    }
+
+    /// What was recorded in this folder.
+    pub(crate) fn records(folder: &Path) -> Vec<serde_json::Value> {
+        let log = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
+        log.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// What the log says of a request that a fault broke off, before or after it was decided.
+    async fn records_of_a_fault(decided: bool) -> Vec<serde_json::Value> {
+        let folder = tempfile::tempdir().unwrap();
+        let rule = "{ name: all, action: allow, hosts: [api.example] }";
+        let (flow, mut all_gone) = open_flow(folder.path(), rule, |_| ());
+        let shared = Arc::clone(&flow.shared);
         let task = tokio::spawn(async move {
             let known = Known {
                 host: Some(Host::parse("api.example").unwrap()),
@@ -351,10 +372,7 @@ mod tests {
         assert!(task.await.unwrap_err().is_panic());
         assert!(all_gone.recv().await.is_none());
         shared.ledger.close().await;
-        let log = std::fs::read_to_string(config.state_dir.join("audit.jsonl")).unwrap();
-        log.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        records(folder.path())
     }
 
     #[tokio::test]

@@ -427,7 +427,8 @@ fn an_aborted_body_is_the_fault_of_its_sender() {
 
 #[test]
 fn empty_frames_without_end_are_refused() {
-    let (mut body, _) = inspect(Endless(Bytes::new()), options());
+    let flood = (0..2000).map(|_| data("")).chain([data("a")]);
+    let (mut body, _) = inspect(Script::new(flood), options());
     assert_eq!(collect(&mut body), Err(BodyError::EmptyFrames));
     let script = Script::new([data(""), data("a"), data(""), data("b"), data("")]);
     let (mut body, _) = inspect(script, options());
