@@ -256,7 +256,8 @@ async fn a_client_that_goes_away_closes_the_books() {
         Expect: 100-continue\r\n\r\n";
     stream.write_all(half).await.unwrap();
     let mut go_on = [0; 12];
-    stream.read_exact(&mut go_on).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut go_on)).await;
+    told.expect("it is told to go on").unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100");
     drop(stream);
     let records = briefly(&rig.records().await);

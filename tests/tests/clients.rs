@@ -253,12 +253,10 @@ fn expect_100_continue_is_answered() {
         world
             .curl("https://origin.test/upload")
             .args(["--http1.1", "--data", "after the 100"]);
-    let fetched = world.fetch(curl.args([
-        "--header",
-        "expect: 100-continue",
-        "--expect100-timeout",
-        "50",
-    ]));
+    // It would go on without an answer, but not before the end of this time.
+    let patience = ["--expect100-timeout", "50", "--max-time", "30"];
+    let curl = curl.args(["--header", "expect: 100-continue"]);
+    let fetched = world.fetch(curl.args(patience));
     assert_eq!(
         (fetched.exit, fetched.status),
         (0, 200),
