@@ -70,11 +70,10 @@ impl<S> Captured<S> {
         context: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if polled.is_pending() {
-            return self.quiet(context);
+        if polled.is_ready() {
+            self.moved = Instant::now();
         }
-        self.moved = Instant::now();
-        polled
+        self.finish(context, polled)
     }
 
     /// For what moves no byte: with nothing to flush it succeeds at once, however long nothing has moved.
