@@ -353,6 +353,7 @@ mod tests {
     use crate::config::Pinned;
     use crate::conversation::Road;
     use crate::judge::Known;
+    use crate::open::OpenFlow;
     use crate::proxy::tests::{open_flow, records};
     use crate::reach::{self, Located};
     use crate::read::Bound;
@@ -371,6 +372,22 @@ mod tests {
         let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
         stream.write_all(answer).await.unwrap();
         String::from_utf8(head).unwrap()
+    }
+
+    /// A line to this origin which the origin has closed.
+    async fn spent_line(flow: &OpenFlow, known: &mut Known, origin: &TcpListener) -> Line {
+        let located = Located::at(origin.local_addr().unwrap());
+        let line = reach::dial(flow, known, &located, Offer::Unstated).await;
+        let line = line.unwrap();
+        drop(origin.accept().await.unwrap());
+        let closed = async {
+            while !line.is_closed() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
+        closed.expect("the line is closed");
+        line
     }
 
     #[tokio::test]
@@ -396,18 +413,7 @@ mod tests {
             port: 80,
             ..Known::default()
         };
-        let located = Located::at(address);
-        let dialled = reach::dial(&flow, &mut known, &located, Offer::Unstated).await;
-        let spent = Arc::new(dialled.unwrap());
-        drop(origin.accept().await.unwrap());
-        let closed = async {
-            while !spent.is_closed() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
-        closed.expect("the line is closed");
-
+        let spent = Arc::new(spent_line(&flow, &mut known, &origin).await);
         let exchange = OpenExchange::new(&flow, ExchangeId(3, 4), known.clone());
         exchange.decide(&exchange.judge()).await.unwrap();
         let conversation = Conversation {
@@ -420,7 +426,7 @@ mod tests {
         };
         let request = Request::get("/once").body(reply::empty()).unwrap();
         let sent = send(&conversation, &exchange, Arc::clone(&spent), request);
-        let both = async { tokio::join!(sent, answer_one(&origin)) };
+        let both = async { tokio::join!(Box::pin(sent), answer_one(&origin)) };
         let both = tokio::time::timeout(Duration::from_secs(20), both).await;
         let (sent, head) = both.expect("it is sent and answered");
         let (line, response) = sent.unwrap();

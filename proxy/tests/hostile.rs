@@ -47,12 +47,21 @@ where
     stream.write_all(left.as_bytes()).await.unwrap();
     stream.flush().await.unwrap();
     // It may be refused by its first half.
-    let _ = stream.write_all(right.as_bytes()).await;
+    String::from_utf8_lossy(&sent_last(&mut stream, right.as_bytes()).await).into_owned()
+}
+
+/// Sends bytes and reads until the end.
+async fn sent_last<S>(stream: &mut S, bytes: &[u8]) -> Vec<u8>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // It may be closed already, or by the first half.
+    let _ = stream.write_all(bytes).await;
     let _ = stream.flush().await;
     let mut answer = Vec::new();
     let rest = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
     let _ = rest.expect("the connection ends");
-    String::from_utf8_lossy(&answer).into_owned()
+    answer
 }
 
 fn refused_by_us(answer: &str, head: &str) {
@@ -289,11 +298,7 @@ where
     while !rig::is_whole(&answer) {
         assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
     }
-    // It may be closed already.
-    let _ = stream.write_all(second.as_bytes()).await;
-    let _ = stream.flush().await;
-    let rest = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
-    let _ = rest.expect("the connection ends");
+    answer.extend(sent_last(stream, second.as_bytes()).await);
     refused_by_us(&String::from_utf8_lossy(&answer), first);
 }
 
@@ -315,8 +320,8 @@ async fn a_client_that_breaks_http2_before_its_first_request_is_recorded_so() {
     ];
     let rig = Rig::start().await;
     for bytes in &broken {
-        let stream = rig.secured("allowed.test:443", ALLOWED, &["h2"]).await;
-        read_out(stream, bytes).await;
+        let mut stream = rig.secured("allowed.test:443", ALLOWED, &["h2"]).await;
+        sent_last(&mut stream, bytes).await;
     }
     ends_recorded(rig, broken.len()).await;
 }
@@ -326,24 +331,11 @@ async fn a_client_that_breaks_tls_before_its_first_request_is_recorded_so() {
     let rig = Rig::start().await;
     for protocol in ["h2", "http/1.1"] {
         let stream = rig.secured("allowed.test:443", ALLOWED, &[protocol]).await;
-        let (socket, _) = stream.into_inner();
+        let (mut socket, _) = stream.into_inner();
         // A record of application data that nobody encrypted.
-        read_out(socket, &[0x17, 3, 3, 0, 32].repeat(8)).await;
+        sent_last(&mut socket, &[0x17, 3, 3, 0, 32].repeat(8)).await;
     }
     ends_recorded(rig, 2).await;
-}
-
-/// Sends bytes and reads until the end.
-async fn read_out<S>(mut stream: S, bytes: &[u8])
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    // It may be refused by its first half.
-    let _ = stream.write_all(bytes).await;
-    let _ = stream.flush().await;
-    let mut answer = Vec::new();
-    let rest = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
-    let _ = rest.expect("the connection ends");
 }
 
 /// As many connections were refused, by the client's fault, and nothing else happened.
