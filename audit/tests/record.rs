@@ -13,7 +13,7 @@ use std::sync::Arc;
 use egret_audit::{Draft, Event, Failure, Fault, Judged, Outcome, Record, tail};
 use egret_policies::{
     Class, ClientAddr, Facts, Finding, Flow, FlowId, Host, Part, Place, Policy, RequestHead, Side,
-    Version, Via,
+    Verdict, Version, Via,
 };
 use support::{append, draft, time, writer};
 
@@ -136,16 +136,7 @@ fn no_value_that_was_found_is_written() {
         trouble: None,
     };
     let verdict = policy.judge(&facts);
-    let draft = Draft::judged(&Judged {
-        time: time(),
-        event: Event::Decision,
-        exchange: None,
-        facts: &facts,
-        verdict: &verdict,
-        policy: &policy,
-        inspected: true,
-        told: 0,
-    });
+    let draft = decided(&facts, &verdict, &policy, 0);
     let shown = format!("{head:?} {verdict:?} {draft:?}").to_lowercase();
     assert!(!shown.contains(canary), "{shown}");
     let line = line(draft);
@@ -198,18 +189,7 @@ fn a_hundred_harmless_findings_do_not_hide_the_one_that_was_denied() {
         trouble: None,
     };
     let verdict = policy.judge(&facts);
-    let drafted = |told| {
-        Draft::judged(&Judged {
-            time: time(),
-            event: Event::Decision,
-            exchange: None,
-            facts: &facts,
-            verdict: &verdict,
-            policy: &policy,
-            inspected: true,
-            told,
-        })
-    };
+    let drafted = |told| decided(&facts, &verdict, &policy, told);
     let listed = drafted(0).findings;
     assert_eq!(listed.len(), 100);
     assert_eq!(listed.last().unwrap().class, Class::Secret);
@@ -224,6 +204,20 @@ fn a_hundred_harmless_findings_do_not_hide_the_one_that_was_denied() {
         "what an earlier record is about is not listed again"
     );
     assert!(drafted(301).findings.is_empty());
+}
+
+/// The draft of a decision, of which `told` findings were told before.
+fn decided(facts: &Facts<'_>, verdict: &Verdict, policy: &Policy, told: usize) -> Draft {
+    Draft::judged(&Judged {
+        time: time(),
+        event: Event::Decision,
+        exchange: None,
+        facts,
+        verdict,
+        policy,
+        inspected: true,
+        told,
+    })
 }
 
 fn egret_scanners_catalog() -> Vec<Arc<egret_policies::Signature>> {
