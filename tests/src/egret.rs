@@ -148,6 +148,27 @@ impl Egret {
         self.directory.join("state/audit.jsonl")
     }
 
+    /// Leaves room for one more byte in the audit log, by a limit on the size of files: a disk that is full, for whoever
+    /// is not root.
+    pub fn fill_audit(&self) {
+        let size = std::fs::metadata(self.audit()).unwrap().len();
+        self.limit_files(&(size + 1).to_string());
+    }
+
+    /// Lifts the limit of [`Egret::fill_audit`].
+    pub fn empty_disk(&self) {
+        self.limit_files("unlimited");
+    }
+
+    fn limit_files(&self, bytes: &str) {
+        let (pid, limit) = (
+            self.process.id().to_string(),
+            format!("--fsize={bytes}:unlimited"),
+        );
+        let set = Exit::of(Command::new("prlimit").args(["--pid", &pid, &limit]));
+        assert_eq!(set.code, Some(0), "{set:?}");
+    }
+
     /// Every record of the audit log so far; a line that is still being written is left out.
     pub fn records(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.audit()).unwrap_or_default();

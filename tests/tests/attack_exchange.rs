@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use egret_tests::{Exit, Setup, Wire, World, canary, wait_for};
+use egret_tests::{Setup, Wire, World, canary, wait_for};
 use serde_json::{Value, json};
 
 /// One rule for the plain origin with its own treatment of personal data; `{default}` for all others.
@@ -129,8 +129,8 @@ fn a_request_that_breaks_off_while_it_is_held_was_not_allowed() {
     world.finish();
 }
 
-#[test]
-fn a_running_tunnel_ends_with_the_log() {
+/// A tunnel that has carried an answer.
+fn running_tunnel() -> (World, Wire) {
     let policy = "version: 1\nrules:\n  - name: raw\n    hosts: [plain.test]\n    cidrs: [127.0.0.0/8]\n    \
                   action: tunnel\n";
     let world = Setup::policy(policy).start();
@@ -139,9 +139,22 @@ fn a_running_tunnel_ends_with_the_log() {
         .send("GET /text HTTP/1.1\r\nhost: a.test\r\n\r\n")
         .unwrap();
     assert_eq!(tunnel.answer().unwrap().status, 200);
-    let pid = world.egret().process().id().to_string();
-    let size = std::fs::metadata(world.egret().audit()).unwrap().len();
-    limit(&pid, &(size + 1).to_string());
+    (world, tunnel)
+}
+
+/// With room for the log again, what is refused is refused by the policy.
+fn recovers(world: World) {
+    world.egret().empty_disk();
+    wait_for("the log to be there again", || {
+        (world.get("https://origin.test/text").json()["error"]["code"] == "no_rule").then_some(())
+    });
+    world.finish_uncounted();
+}
+
+#[test]
+fn a_running_tunnel_ends_with_the_log() {
+    let (world, mut tunnel) = running_tunnel();
+    world.egret().fill_audit();
     let refused = world.get("https://origin.test/text");
     assert_eq!(refused.status, 403, "{}", refused.text());
     let begin = Instant::now();
@@ -151,38 +164,21 @@ fn a_running_tunnel_ends_with_the_log() {
         "after {:?}: {ended:?}",
         begin.elapsed()
     );
-    limit(&pid, "unlimited");
-    wait_for("the log to be there again", || {
-        (world.get("https://origin.test/text").json()["error"]["code"] == "no_rule").then_some(())
-    });
-    world.finish_uncounted();
+    recovers(world);
 }
 
 #[test]
 fn a_stream_ends_with_the_log_though_nothing_else_happens() {
-    let policy = "version: 1\nrules:\n  - name: raw\n    hosts: [plain.test]\n    cidrs: [127.0.0.0/8]\n    \
-                  action: tunnel\n";
-    let world = Setup::policy(policy).start();
-    let mut tunnel = Wire::over(Wire::connect_method(world.egret().proxy, "plain.test:80"));
-    tunnel
-        .send("GET /text HTTP/1.1\r\nhost: a.test\r\n\r\n")
-        .unwrap();
-    assert_eq!(tunnel.answer().unwrap().status, 200);
-    let pid = world.egret().process().id().to_string();
-    let size = std::fs::metadata(world.egret().audit()).unwrap().len();
+    let (world, mut tunnel) = running_tunnel();
     let begin = Instant::now();
-    limit(&pid, &(size + 1).to_string());
+    world.egret().fill_audit();
     let ended = tunnel.rest();
     assert!(
         begin.elapsed() < Duration::from_secs(5),
         "after {:?}: {ended:?}",
         begin.elapsed()
     );
-    limit(&pid, "unlimited");
-    wait_for("the log to have room again", || {
-        (world.get("https://origin.test/text").json()["error"]["code"] == "no_rule").then_some(())
-    });
-    world.finish_uncounted();
+    recovers(world);
 }
 
 #[test]
@@ -552,11 +548,4 @@ fn early_ends_of_a_client_make_one_record_each() {
     names.dedup();
     assert_eq!(names.len(), decided.len(), "{decided:#?}");
     world.finish();
-}
-
-/// Sets the file size limit of a running process.
-fn limit(pid: &str, bytes: &str) {
-    let mut prlimit = std::process::Command::new("prlimit");
-    let set = Exit::of(prlimit.args(["--pid", pid, &format!("--fsize={bytes}:unlimited")]));
-    assert_eq!(set.code, Some(0), "{set:?}");
 }

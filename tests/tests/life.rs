@@ -68,11 +68,8 @@ fn without_a_log_nothing_is_forwarded_and_it_comes_back_by_itself() {
     // Filling a file system takes root; a limit on the size of files does not, and writes fail in the same way.
     let world = Setup::open().start();
     assert_eq!(world.get("https://origin.test/text").status, 200);
-    let audit = world.egret().audit();
-    let pid = world.egret().process().id().to_string();
     world.egret().records_of("outcome", 1);
-    let size = std::fs::metadata(&audit).unwrap().len();
-    limit(&pid, &(size + 1).to_string());
+    world.egret().fill_audit();
     let begin = Instant::now();
     let refused = world.get("https://origin.test/text");
     assert!(
@@ -83,7 +80,7 @@ fn without_a_log_nothing_is_forwarded_and_it_comes_back_by_itself() {
     assert_eq!(refused.status, 403, "{}", refused.text());
     assert_eq!(refused.json()["error"]["code"], "audit_unavailable");
     assert_eq!(world.origin.seen().len(), 1, "no record, no traffic");
-    limit(&pid, "unlimited");
+    world.egret().empty_disk();
     wait_for("the proxy to forward again", || {
         (world.get("https://origin.test/text").status == 200).then_some(())
     });
@@ -159,8 +156,8 @@ fn a_client_that_stops_reading_stops_the_origin_too() {
     for _ in 0..20 {
         assert_eq!(world.get("https://origin.test/bytes/100000").status, 200);
     }
-    let memory = resident(world.egret().process().id());
-    assert!(memory < 200 << 20, "{memory} bytes resident");
+    let memory = world.egret().process().kibibytes("VmRSS");
+    assert!(memory < 200 << 10, "{memory} KiB resident");
     drop(wire);
     world.egret().records_of("outcome", 21);
     world.finish();
@@ -324,28 +321,6 @@ fn decisions(log: &Path) -> Vec<String> {
     let_through
         .map(|record| record["request"]["path"].as_str().unwrap().to_owned())
         .collect()
-}
-
-/// Sets the file size limit of a running process.
-fn limit(pid: &str, bytes: &str) {
-    let mut prlimit = std::process::Command::new("prlimit");
-    let set = Exit::of(prlimit.args(["--pid", pid, &format!("--fsize={bytes}:unlimited")]));
-    assert_eq!(set.code, Some(0), "{set:?}");
-}
-
-/// Bytes of memory that a process has resident.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<u64>()
-        .unwrap()
-        * 1024
 }
 
 #[test]

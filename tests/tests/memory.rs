@@ -65,9 +65,5 @@ fn settled(world: &World) {
 
 /// The memory that is the proxy's own, in KiB: files that are mapped can be read again.
 fn own_memory(world: &World) -> u64 {
-    let status = format!("/proc/{}/status", world.egret().process().id());
-    let text = std::fs::read_to_string(status).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let number = line.unwrap().trim().trim_end_matches(" kB");
-    number.parse().unwrap()
+    world.egret().process().kibibytes("RssAnon")
 }
