@@ -7,6 +7,7 @@
 //! the first is reported.
 
 use crate::mask::mask_byte;
+use crate::pen::Pen;
 use crate::search::Found;
 use crate::view::Open;
 use crate::{MaskSet, Signature};
@@ -26,6 +27,8 @@ pub(crate) struct Ledger {
     /// The rest of an encoded character that the last mask starts in, and where that is.
     half: Half,
     half_from: u64,
+    /// Of masks that are written as characters of a run, how many were: by start and signature.
+    written: Vec<((u64, u32), u64)>,
 }
 
 /// What a mask shows where it starts inside an encoded character, so that the character stays one:
@@ -76,7 +79,51 @@ pub(crate) struct Stretch {
     /// How much of the mask was shown before: in the pieces before this one. Of two that start
     /// together the one that shows more of its label is painted; how long they are may not be known.
     pub(crate) shown: u64,
+    /// How the mask is written. Of a value that is seen both in a run and through more encodings
+    /// the plain mask is painted.
+    pub(crate) pen: Pen,
     pub(crate) end: u64,
+}
+
+/// A mask that is written as characters of a run, over text that starts at `from`.
+struct Run<'a> {
+    stretch: &'a Stretch,
+    id: &'a str,
+    from: u64,
+}
+
+impl Run<'_> {
+    /// Writes on, `count` characters being written; returns how many are now.
+    fn write(
+        &self,
+        (mut count, (before, original)): (u64, (&[u8], &[u8])),
+        bytes: &mut [u8],
+        painted: &mut [bool],
+    ) -> u64 {
+        let index = |position: u64| usize::try_from(position - self.from).unwrap_or(usize::MAX);
+        let first = index(self.stretch.start.max(self.from));
+        let last = index(self.stretch.end.max(self.from)).min(bytes.len());
+        let mut previous = match first.checked_sub(1) {
+            Some(before) => original.get(before),
+            None => before.last(),
+        };
+        for place in first..last {
+            let Some(byte) = original.get(place) else {
+                return count;
+            };
+            if self.stretch.pen.writes(*byte, previous.copied()) {
+                if let (Some(to), Some(painted @ false)) =
+                    (bytes.get_mut(place), painted.get_mut(place))
+                {
+                    *painted = true;
+                    *to = self.stretch.pen.character(self.id, count, *byte);
+                }
+                count += 1;
+            }
+            previous = Some(byte);
+        }
+        count
+    }
 }
 
 impl Ledger {
@@ -90,6 +137,7 @@ impl Ledger {
                 start,
                 end,
                 signature,
+                pen,
                 ..
             } = *found;
             self.painted.push(Stretch {
@@ -98,6 +146,7 @@ impl Ledger {
                 signature,
                 end,
                 shown: 0,
+                pen,
             });
         }
         self.pending.extend(found.into_iter().zip(paths));
@@ -144,11 +193,15 @@ impl Ledger {
             signature: open.signature,
             end: u64::MAX,
             shown: 0,
+            pen: open.pen,
         });
         let mut stretches: Vec<Stretch> = self.painted.iter().copied().chain(open).collect();
         stretches.retain(|stretch| mask.contains(stretch.signature as usize));
         stretches.sort_unstable();
         let mut painted = vec![false; bytes.len()];
+        let written = std::mem::take(&mut self.written);
+        let in_runs = stretches.iter().any(|stretch| stretch.pen != Pen::Plain);
+        let original = if in_runs { bytes.to_vec() } else { Vec::new() };
         for stretch in stretches {
             let id = signatures
                 .get(stretch.signature as usize)
@@ -156,6 +209,20 @@ impl Ledger {
             let start = stretch.start.max(from);
             // A match may start in the middle of an encoded character, whose start stays.
             let index = usize::try_from(start - from).unwrap_or(usize::MAX);
+            if stretch.pen != Pen::Plain {
+                let key = (stretch.start, stretch.signature);
+                let known = written.iter().find(|(known, _)| *known == key);
+                let row = Run {
+                    stretch: &stretch,
+                    id,
+                    from,
+                };
+                let count = known.map_or(0, |(_, count)| *count);
+                let texts = (before, original.as_slice());
+                let count = row.write((count, texts), bytes, &mut painted);
+                self.written.push((key, count));
+                continue;
+            }
             if stretch.start == start && painted.get(index) == Some(&false) {
                 self.half = Half::of(before, bytes, index);
                 self.half_from = start;

@@ -35,6 +35,7 @@ mod mask;
 mod noise;
 mod number;
 mod opening;
+mod pen;
 mod pieced;
 mod places;
 mod rows;

@@ -8,6 +8,7 @@
 use crate::ScanError;
 use crate::layer::Layer;
 use crate::ledger::Stretch;
+use crate::pen::Pen;
 use crate::scanner::Scanner;
 use crate::search::{Found, Harvest};
 use crate::view::Open;
@@ -102,6 +103,8 @@ impl PiecedText {
                 start: found.start,
                 signature: found.signature,
                 at: found.end,
+                level: found.level,
+                pen: Pen::Plain,
             };
             if of(&whole) && wanted(&whole) {
                 self.hand_out_one(found, harvest);
@@ -169,6 +172,7 @@ impl PiecedText {
                         start: place,
                         end: place + 1,
                         shown: position - start,
+                        pen: Pen::Plain,
                     };
                     harvest.painted.extend(piece.replace(begun));
                 }
@@ -191,6 +195,8 @@ impl PiecedText {
                 start: open.start,
                 signature,
                 at: last.map_or(open.start, |last| last + 1),
+                level: 0,
+                pen: Pen::Plain,
             }
         })
     }

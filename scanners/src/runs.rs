@@ -71,7 +71,7 @@ impl RunKind {
         self.value(byte).is_some()
     }
 
-    fn value(self, byte: u8) -> Option<u8> {
+    pub(crate) fn value(self, byte: u8) -> Option<u8> {
         match self {
             RunKind::Base64 => sextet(byte),
             RunKind::Base32(lower) => match byte {

@@ -14,6 +14,7 @@ use crate::context::Words;
 use crate::inner::Absence;
 use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
+use crate::pen::Pen;
 use crate::places::local_part_start;
 use crate::rows::Survivor;
 use crate::scanner::Scanner;
@@ -32,6 +33,8 @@ pub(crate) struct Found {
     pub(crate) level: u8,
     /// Whether only the byte after it, or the end of the text, told where it ends.
     pub(crate) ran_on: bool,
+    /// How its mask is written.
+    pub(crate) pen: Pen,
     pub(crate) fingerprint: Fingerprint,
 }
 
@@ -196,6 +199,7 @@ impl Search {
                     doubtful,
                     level: 0,
                     ran_on: false,
+                    pen: Pen::Plain,
                     fingerprint: scanner.key.fingerprint(value),
                 });
             }
@@ -246,6 +250,7 @@ impl Search {
                 doubtful: false,
                 level: 0,
                 ran_on: false,
+                pen: Pen::Plain,
                 fingerprint: *known.fingerprints.get(needle.secret as usize)?,
             })
         }));
@@ -375,6 +380,7 @@ impl Found {
             doubtful: swallow.doubtful,
             level: 0,
             ran_on: !swallow.is_closed(),
+            pen: Pen::Plain,
             fingerprint: swallow.fingerprint(),
         }
     }

@@ -445,6 +445,8 @@ impl Session {
             start: found.start,
             signature: found.signature,
             at: found.end,
+            level: found.level,
+            pen: found.pen,
         };
         match self.open_paths.iter().find(|(seen, _)| seen.is_same(&open)) {
             Some((_, path)) => path.clone(),

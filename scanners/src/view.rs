@@ -12,6 +12,7 @@ use crate::base64::TELLING;
 use crate::confirm::Swallow;
 use crate::inflate::{BEHIND, Inflater, Progress};
 use crate::layer::{Floors, Layer};
+use crate::pen::Pen;
 use crate::runs::{RunKind, RunState, RunStep};
 use crate::scanner::Scanner;
 use crate::search::{Found, Harvest};
@@ -100,6 +101,10 @@ pub(crate) struct Open {
     pub(crate) signature: u32,
     /// The match will not end before this.
     pub(crate) at: u64,
+    /// How many encodings were undone to see it.
+    pub(crate) level: u8,
+    /// How its mask is written.
+    pub(crate) pen: Pen,
 }
 
 impl Open {
@@ -113,6 +118,8 @@ impl Open {
             start: swallow.start,
             signature: swallow.signature,
             at: swallow.at,
+            level: 0,
+            pen: Pen::Plain,
         }
     }
 }
@@ -397,6 +404,8 @@ impl View {
             start: found.start,
             signature: found.signature,
             at: found.end,
+            level: found.level,
+            pen: Pen::Plain,
         });
         let opens = self.child.opens();
         let opens = opens.into_iter().map(|open| Open {
@@ -429,6 +438,8 @@ impl View {
             start: inner.start,
             signature: inner.signature,
             at: 0,
+            level: 0,
+            pen: Pen::Plain,
         };
         let open = self.opens.iter().find(|(seen, _)| seen.is_same(&key));
         let start = open.map_or_else(|| self.outer_start(inner.start), |(_, start)| *start);
@@ -444,7 +455,17 @@ impl View {
             },
             ran_on,
             level: inner.level + 1,
+            pen: self.pen(inner.level, inner.start, inner.end - inner.start),
             ..inner
+        }
+    }
+
+    /// How a mask is written over bytes of the child from this one on. What is encoded several times
+    /// is written over.
+    fn pen(&self, level: u8, start: u64, bytes: u64) -> Pen {
+        match &self.decoder {
+            Decoder::Run(kind, _) if level == 0 => Pen::of(*kind, start - self.opened_at, bytes),
+            _ => Pen::Plain,
         }
     }
 
@@ -479,6 +500,8 @@ impl View {
             start: found.start,
             signature: found.signature,
             at: self.fed,
+            level: found.level + 1,
+            pen: Pen::Plain,
         });
         let deep = self.child.is_too_deep();
         let child = self.child.opens().into_iter().filter(move |_| !deep);
@@ -487,6 +510,8 @@ impl View {
             Some(Open {
                 start: *start,
                 at: self.outer_end(open.at),
+                level: open.level + 1,
+                pen: self.pen(open.level, open.start, u64::MAX),
                 ..open
             })
         });

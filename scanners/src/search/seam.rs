@@ -3,6 +3,7 @@
 use super::{Found, Harvest, Search};
 use crate::confirm::Step;
 use crate::opening::KNOWN_MIN;
+use crate::pen::Pen;
 use crate::scanner::Scanner;
 use crate::text::Text;
 
@@ -53,6 +54,7 @@ impl Search {
                         doubtful,
                         level: 0,
                         ran_on: false,
+                        pen: Pen::Plain,
                         fingerprint: scanner.key.fingerprint(value),
                     });
                     goes_on
