@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::conversation::{self, Conversation, Road, Unidentified};
-use crate::drain::draining;
 use crate::forward::Refused;
-use crate::http_server::{account, http1_builder};
+use crate::http_server::{account, http1_builder, until_drained};
 use crate::judge::Known;
 use crate::open::{OpenExchange, OpenFlow};
 use crate::read::{self, Bound, Objection};
@@ -51,14 +51,8 @@ pub(crate) async fn serve(stream: TcpStream, flow: Arc<OpenFlow>) {
     let connection = http1_builder(&shared.limits)
         .serve_connection(io, service)
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = draining(shared.phase.clone()) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
+    let end = http1::UpgradeableConnection::graceful_shutdown;
+    let served = until_drained(connection, end, &shared).await;
     if let Err(error) = served {
         tracing::debug!(%error, "explicit connection ended");
         account(&front.conversation, &error, signs.unfinished());

@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Request;
@@ -17,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::config::Limits;
 use crate::conversation::Conversation;
 use crate::drain::draining;
-use crate::serve;
+use crate::serve::{self, Shared};
 use crate::watched::Watched;
 use crate::windows;
 
@@ -34,14 +35,8 @@ where
         Arc::clone(&asked).exchange(request)
     });
     let connection = http1_builder(&shared.limits).serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = draining(shared.phase.clone()) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
+    let end = http1::Connection::graceful_shutdown;
+    let served = until_drained(connection, end, &shared).await;
     if let Err(error) = &served {
         account(&conversation, error, signs.unfinished());
     }
@@ -80,18 +75,29 @@ where
     let asked = Arc::clone(&conversation);
     let service = service_fn(move |request| Arc::clone(&asked).exchange(request));
     let connection = http2_builder(&shared.limits).serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = draining(shared.phase.clone()) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
+    let end = http2::Connection::graceful_shutdown;
+    let served = until_drained(connection, end, &shared).await;
     if let Err(error) = &served {
         account(&conversation, error, false);
     }
     served
+}
+
+/// Runs a connection until it is over; when the proxy drains it is told to `end` with what is under way.
+pub(crate) async fn until_drained<C>(
+    connection: C,
+    end: fn(Pin<&mut C>),
+    shared: &Shared,
+) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        served = connection.as_mut() => return served,
+        () = draining(shared.phase.clone()) => end(connection.as_mut()),
+    }
+    connection.await
 }
 
 /// HTTP/1 with a deadline for each head.
