@@ -210,7 +210,7 @@ impl Base64 {
         let (position, index) = (self.from, run.screen.index);
         let streaks = run.screen.read(block);
         self.from += block.len() as u64;
-        let telling = compressed_places(block);
+        let telling = compressed_places(block, is_near(at.1, position, index));
         let mut any = streaks.iter().fold(telling, |any, ends| any | ends);
         while any != 0 {
             let place = u64::from(any.trailing_zeros());
@@ -366,12 +366,23 @@ fn before(text: &Text<'_>, position: u64) -> Option<(u64, u8)> {
 
 /// At which characters it may show that a compressed stream starts: only these can be the last one
 /// of what tells gzip; zlib shows three characters after a slash, or after the start of the run.
-fn compressed_places(block: &[u8]) -> u64 {
-    let gzip = memchr::memchr3_iter(b'I', b'C', b'w', block);
-    let zlib = memchr::memchr_iter(b'/', block).map(|place| place + 3);
-    let places = gzip.chain(zlib).chain(0..3);
-    let places = places.filter(|place| *place < block.len());
-    places.fold(0, |mask, place| mask | 1 << place)
+/// `near` says that one of the two may stand shortly before the block.
+fn compressed_places(block: &[u8], near: bool) -> u64 {
+    let [gzip, slash] = masks(block, &[GZIP_ENDS, SLASH]);
+    let valid = u64::MAX
+        .checked_shr(64 - u32::try_from(block.len()).unwrap_or(64))
+        .unwrap_or(0);
+    (gzip | slash << 3 | if near { 0b111 } else { 0 }) & valid
+}
+
+const GZIP_ENDS: AsciiSet = AsciiSet::new(ByteSet::EMPTY.with(b"ICw"));
+const SLASH: AsciiSet = AsciiSet::new(ByteSet::EMPTY.with(b"/"));
+
+/// Whether the three characters before a position may be the start of a run, or hold a slash.
+fn is_near(text: &Text<'_>, position: u64, index: u64) -> bool {
+    let before = text.slice(position.saturating_sub(3), position);
+    let plain = |byte: &u8| ALPHABET.contains(*byte) && *byte != b'/';
+    index < 3 || before.len() < 3 || !before.iter().all(plain)
 }
 
 /// The last characters up to this position, the last one first. Zero where nothing is at hand.

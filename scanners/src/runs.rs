@@ -44,6 +44,31 @@ impl RunState {
             ..RunState::default()
         }
     }
+
+    /// Takes a character of this value; a decoded byte, if one is complete, with where it starts.
+    #[inline]
+    pub(crate) fn take(&mut self, kind: RunKind, (value, at): (u8, u64)) -> Option<(u8, u64)> {
+        let (width, skip) = kind.layout();
+        self.read += 1;
+        if self.skipped < skip {
+            self.skipped += 1;
+            return None;
+        }
+        if self.count == 0 {
+            self.started = at;
+        }
+        self.bits = self.bits << width | u32::from(value);
+        self.count += width;
+        if self.count < 8 {
+            return None;
+        }
+        self.count -= 8;
+        let byte = u8::try_from(self.bits >> self.count & 0xFF).unwrap_or_default();
+        let started = std::mem::replace(&mut self.started, at);
+        self.bits &= (1 << self.count) - 1;
+        self.pair_done = true;
+        Some((byte, started))
+    }
 }
 
 /// One step of decoding.
@@ -112,26 +137,16 @@ impl RunKind {
         if self == RunKind::HexPairs && std::mem::take(&mut state.pair_done) {
             return RunStep::End;
         }
-        let (width, skip) = self.layout();
-        state.read += 1;
-        if state.skipped < skip {
-            state.skipped += 1;
-            return RunStep::Read(1, None);
+        RunStep::Read(1, state.take(self, (value, at)))
+    }
+
+    /// The value of a character of a row of them, where nothing else may count.
+    #[inline]
+    pub(crate) fn value_in_row(self, byte: u8) -> Option<u8> {
+        match self {
+            RunKind::HexPairs => None,
+            _ => self.value(byte),
         }
-        if state.count == 0 {
-            state.started = at;
-        }
-        state.bits = state.bits << width | u32::from(value);
-        state.count += width;
-        if state.count < 8 {
-            return RunStep::Read(1, None);
-        }
-        state.count -= 8;
-        let byte = u8::try_from(state.bits >> state.count & 0xFF).unwrap_or_default();
-        let started = std::mem::replace(&mut state.started, at);
-        state.bits &= (1 << state.count) - 1;
-        state.pair_done = true;
-        RunStep::Read(1, Some((byte, started)))
     }
 
     /// What may stand between two bytes of a run.

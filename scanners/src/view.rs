@@ -256,6 +256,9 @@ impl View {
         decoded: &mut Vec<u8>,
     ) -> Stop {
         while self.fed < to || to == text.end() {
+            if self.read_row(kind, state, text.slice(self.fed, to), decoded) {
+                return Stop::Break;
+            }
             match kind.step(state, text, self.fed) {
                 RunStep::End => return Stop::RunEnd,
                 RunStep::Unknown => return Stop::Starved,
@@ -272,6 +275,32 @@ impl View {
             }
         }
         Stop::Starved
+    }
+
+    /// Reads characters of the run that stand in a row; true where it may be left.
+    fn read_row(
+        &mut self,
+        kind: RunKind,
+        state: &mut RunState,
+        row: &[u8],
+        decoded: &mut Vec<u8>,
+    ) -> bool {
+        for byte in row {
+            let Some(value) = kind.value_in_row(*byte) else {
+                return false;
+            };
+            let at = self.fed;
+            self.fed += 1;
+            if let Some((byte, started)) = state.take(kind, (value, at)) {
+                let length = u8::try_from(self.fed - started).unwrap_or(u8::MAX);
+                self.map.push(Source::new(started, length));
+                decoded.push(byte);
+                if self.is_break(byte) {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// Whether a run may be left at this byte: none telling for a while, and it is none.
