@@ -227,15 +227,25 @@ impl Joins {
         Ok(())
     }
 
-    /// Of the keys of a piece, those that so many texts at most go on with.
-    fn with_room(&self, key: Key, most: usize) -> impl Iterator<Item = Key> + use<> {
-        let is_free = |key: &Key| {
-            let texts = self.texts.iter();
-            texts.filter(|joined| joined.key == *key).count() <= most
-        };
-        let in_order = Some(IN_ORDER).filter(is_free);
-        let at_path = Some(key).filter(|key| *key != IN_ORDER && is_free(key));
-        in_order.into_iter().chain(at_path)
+    /// Of the keys of a piece, those for which a text may begin while so many at most go on. Where they
+    /// are as many, the oldest that waits for nothing gives way.
+    fn with_room(&mut self, key: Key, most: usize) -> Vec<Key> {
+        let at_path = Some(key).filter(|key| *key != IN_ORDER);
+        let mut keys: Vec<Key> = [IN_ORDER].into_iter().chain(at_path).collect();
+        keys.retain(|key| {
+            let texts = self.texts.iter().filter(|joined| joined.key == *key);
+            let full = texts.count() > most;
+            let idle = |joined: &Joined| joined.key == *key && joined.waits_for_nothing();
+            let oldest = self.texts.iter().position(idle);
+            match oldest.filter(|_| full && most > 0) {
+                Some(oldest) => {
+                    self.texts.remove(oldest);
+                    true
+                }
+                None => !full,
+            }
+        });
+        keys
     }
 
     /// Takes out the texts that are over.

@@ -134,6 +134,19 @@ impl Openings {
         plain.map(Begun::Plain)
     }
 
+    /// Whether the beginning of an anchor stands at the end of these bytes, cut off by it.
+    pub(crate) fn is_cut(&self, tail: &[u8]) -> bool {
+        let longest = self.anchors.iter().map(|anchor| anchor.len()).max();
+        let from = tail.len().saturating_sub(longest.unwrap_or_default());
+        (from..tail.len()).any(|at| {
+            let rest = tail.get(at..).unwrap_or_default();
+            let next = self.anchors.partition_point(|anchor| **anchor < *rest);
+            let next = self.anchors.get(next..).unwrap_or_default();
+            let next = next.iter().find(|anchor| anchor.len() > rest.len());
+            next.is_some_and(|anchor| anchor.starts_with(rest))
+        })
+    }
+
     /// Whether one could, so many bytes of it being there.
     fn shows(&self, (tail, least): (&[u8], usize), needles: &NeedleIndex, depth: u8) -> bool {
         self.first(tail, least).is_some()

@@ -132,6 +132,11 @@ impl Scanner {
         self.openings.show(tail, &self.known.needles)
     }
 
+    /// Whether the beginning of an anchor is cut off there.
+    pub(crate) fn is_anchor_cut(&self, tail: &[u8]) -> bool {
+        self.openings.is_cut(tail)
+    }
+
     /// The same of a value as it is: where it starts.
     pub(crate) fn first_begun(&self, tail: &[u8]) -> Option<usize> {
         self.openings.first(tail, 1)

@@ -260,6 +260,24 @@ fn what_was_begun_before_does_not_hide_a_value() {
 }
 
 #[test]
+fn what_was_whole_before_does_not_hide_a_value() {
+    let scanner = scanner();
+    for (name, carrier, wrap) in ways() {
+        let text = wrap(&[GITHUB, GITHUB, JWT, GITHUB, &GITHUB[..1], &GITHUB[1..], "."]);
+        let answer = hold_all_cuts(&scanner, &carrier, text.as_bytes());
+        let expected = [
+            "github-token",
+            "github-token",
+            "jwt",
+            "github-token",
+            "github-token",
+        ];
+        assert_eq!(ids(&answer), expected, "{name}: {text}");
+        assert!(!shown(&carrier, &answer).contains(&GITHUB[1..]), "{name}");
+    }
+}
+
+#[test]
 fn numbers_and_addresses_are_not_put_together() {
     let scanner = scanner();
     for (name, carrier, wrap) in ways() {
@@ -378,6 +396,10 @@ proptest! {
             for split in [cut(text.as_bytes(), &cuts), text.as_bytes().chunks(1).collect()] {
                 let split = scan(&scanner, &carrier, split);
                 prop_assert_eq!(brief(&whole), brief(&split), "{}", text);
+            }
+            if let Ok((cleared, _)) = &whole {
+                let again = scan(&scanner, &carrier, [cleared.as_slice()]);
+                prop_assert_eq!(ids(&again), [""; 0], "{}", cleared.escape_ascii());
             }
             // A key without its end would be masked across the fences of a multipart.
             if whole.is_ok() {

@@ -6,7 +6,7 @@
 
 use super::{HELD_MAX, Key};
 use crate::layer::{Floors, Layer};
-use crate::opening::REACH;
+use crate::opening::{Begun, REACH};
 use crate::pieced::PiecedText;
 use crate::scanner::Scanner;
 use crate::search::{Harvest, SHOWN};
@@ -224,7 +224,11 @@ impl Joined {
         self.waits_from = waits.map(|from| from.max(self.gone));
         let end = text.layer.end();
         let tail = text.layer.slice(end.saturating_sub(REACH as u64), end);
-        self.is_over = !pending.is_any && at.scanner.begun(tail).is_none();
+        // What is encoded may be too short to tell when its first piece ends.
+        let is_new = self.last_end == 0 && self.ends.is_empty();
+        let may_begin = at.scanner.is_anchor_cut(tail)
+            || is_new && at.scanner.begun(tail) == Some(Begun::Encoded);
+        self.is_over = !pending.is_any && !may_begin;
         self.ends.push(end);
         Ok(())
     }
