@@ -23,7 +23,7 @@ use crate::opening::{Begun, KEY_HEAD, REACH};
 use crate::pieced::PiecedText;
 use crate::scanner::Scanner;
 use crate::search::{Harvest, SHOWN};
-use crate::text::Text;
+use crate::text::{Text, give_back};
 use crate::view::Open;
 use crate::{Carrier, ScanError};
 use form::FormValues;
@@ -152,6 +152,7 @@ impl Joins {
                 Event::End => self.end_piece(&at, harvest)?,
             }
         }
+        give_back(&mut events);
         self.events = events;
         if text.ended {
             self.end_piece(&at, harvest)?;

@@ -11,6 +11,7 @@ use crate::ledger::Stretch;
 use crate::pen::Pen;
 use crate::scanner::Scanner;
 use crate::search::{Found, Harvest};
+use crate::text::give_back;
 use crate::view::Open;
 
 /// One text that stands in pieces.
@@ -81,6 +82,7 @@ impl PiecedText {
         self.hand_out(inner, wanted, harvest);
         let trimmed = self.layer.trim(u64::MAX);
         self.map.drain(..trimmed.min(self.map.len()));
+        give_back(&mut self.map);
         Ok(())
     }
 
