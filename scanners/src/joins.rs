@@ -4,8 +4,8 @@
 //! A [`Piece`] is one of them. Where one ends in what could be the beginning of a value, its last
 //! bytes begin a text of their own ([`PiecedText`]) that goes on in the next piece, for as long as
 //! something is under way in it. In all other places nothing is joined and nothing is kept. Pieces
-//! follow each other in the order of the body and, in JSON, at one path without the numbers of the
-//! items (`$.messages[*].text`), which are other texts.
+//! follow each other in the order of the body; those of one name in a form, and in JSON at one path
+//! without the numbers of the items (`$.messages[*].text`), are other texts.
 //!
 //! What is found is what crosses from one piece into another, of the signatures that are told by an
 //! anchor, and of known secrets. A value that is whole in its piece is the other layers' business.
@@ -48,6 +48,11 @@ pub(crate) type Key = u64;
 /// The key of all pieces in the order of the body.
 const IN_ORDER: Key = 0;
 
+/// FNV-1a, <http://www.isthe.com/chongo/tech/comp/fnv/>: two paths or names with one hash are one text,
+/// and no more comes of it.
+const SEED: u64 = 0xCBF2_9CE4_8422_2325;
+const PRIME: u64 = 0x0100_0000_01B3;
+
 /// What a reader of pieces says of the next bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -86,7 +91,7 @@ impl Joins {
     /// Those of a body of this layout, if it has pieces.
     pub(crate) fn of(carrier: &Carrier) -> Option<Joins> {
         let pieces = match carrier {
-            Carrier::Form => Pieces::Form(FormValues::default()),
+            Carrier::Form => Pieces::Form(FormValues::new()),
             Carrier::Json | Carrier::Ndjson => Pieces::Json(JsonStrings::default()),
             Carrier::Multipart { boundary } => Pieces::Parts(Parts::of(boundary)),
             _ => return None,

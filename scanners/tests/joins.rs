@@ -81,6 +81,12 @@ fn parts_within(pieces: &[&str]) -> String {
     format!("{}--edge--\n", joined(pieces, part, ""))
 }
 
+/// Values of one name, with others between.
+fn form_of_one_name(pieces: &[&str]) -> String {
+    let part = |piece: &&str| format!("n=word&{}&z=word", form(&[piece]));
+    joined(pieces, part, "&")
+}
+
 const JSON: &[(&str, Wrap)] = &[
     ("items", items),
     ("spaced items", spaced_items),
@@ -95,6 +101,7 @@ fn ways() -> impl Iterator<Item = (&'static str, Carrier, Wrap)> {
     let multipart = || Carrier::from_content_type("multipart/form-data; boundary=edge");
     json.chain([
         ("form", Carrier::Form, form as Wrap),
+        ("form of one name", Carrier::Form, form_of_one_name),
         ("parts", multipart(), parts),
         ("parts within parts", multipart(), parts_within),
     ])
@@ -385,7 +392,7 @@ proptest! {
     #[test]
     fn any_cut_of_any_pieces_equals_the_whole(
         pieces in pieces(),
-        way in 0_usize..7,
+        way in 0_usize..8,
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
         let scanner = scanner();

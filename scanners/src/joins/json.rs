@@ -4,7 +4,7 @@
 //! A tolerant reader: in text that is no JSON its answers mean nothing and harm nothing. Paths are
 //! told by a hash; levels deeper than [`DEPTH_MAX`] count as one.
 
-use super::{Event, Key};
+use super::{Event, Key, PRIME, SEED};
 
 /// The reader of one document, or of several in a row.
 #[derive(Default)]
@@ -33,11 +33,6 @@ enum StringKind {
 }
 
 const DEPTH_MAX: usize = 64;
-
-/// FNV-1a, <http://www.isthe.com/chongo/tech/comp/fnv/>: two paths with one hash are one text, and no
-/// more comes of it.
-const SEED: u64 = 0xCBF2_9CE4_8422_2325;
-const PRIME: u64 = 0x0100_0000_01B3;
 
 impl JsonStrings {
     /// Reads on from a position.

@@ -16,6 +16,13 @@ pub(crate) const PLAIN: Hiding = Hiding {
     hide: <[u8]>::to_vec,
 };
 
+/// Those that cut a value in two, which is looked for where an anchor tells it.
+pub(crate) const SPLITS: [&str; 3] = [
+    "cut over JSON array items",
+    "cut over form values",
+    "cut over multipart parts",
+];
+
 /// All of them.
 pub(crate) const HIDINGS: &[Hiding] = &[
     PLAIN,
@@ -23,6 +30,21 @@ pub(crate) const HIDINGS: &[Hiding] = &[
         name: "JSON string",
         carrier: || Carrier::Json,
         hide: json,
+    },
+    Hiding {
+        name: SPLITS[0],
+        carrier: || Carrier::Json,
+        hide: split_items,
+    },
+    Hiding {
+        name: SPLITS[1],
+        carrier: || Carrier::Form,
+        hide: split_form,
+    },
+    Hiding {
+        name: SPLITS[2],
+        carrier: || Carrier::from_content_type("multipart/mixed; boundary=edge"),
+        hide: split_parts,
     },
     Hiding {
         name: "JSON, every character \\u",
@@ -109,6 +131,25 @@ pub(crate) const HIDINGS: &[Hiding] = &[
 fn json(text: &[u8]) -> Vec<u8> {
     let text = serde_json::Value::from(String::from_utf8_lossy(text));
     format!("{{\"messages\":[{{\"content\":{text}}}]}}").into_bytes()
+}
+
+/// Cut in the middle, which is in the value.
+fn split_items(text: &[u8]) -> Vec<u8> {
+    let (left, right) = text.split_at(text.len() / 2);
+    let quoted = |half| serde_json::Value::from(String::from_utf8_lossy(half));
+    format!("{{\"parts\":[{},{}]}}", quoted(left), quoted(right)).into_bytes()
+}
+
+fn split_form(text: &[u8]) -> Vec<u8> {
+    let (left, right) = text.split_at(text.len() / 2);
+    [form(left), form(right)].join(&b'&')
+}
+
+fn split_parts(text: &[u8]) -> Vec<u8> {
+    let (left, right) = text.split_at(text.len() / 2);
+    let head = b"--edge\r\nContent-Type: text/plain\r\n\r\n".as_slice();
+    let part = |half| [head, half, b"\r\n"].concat();
+    [part(left), part(right), b"--edge--\r\n".to_vec()].concat()
 }
 
 fn json_twice(text: &[u8]) -> Vec<u8> {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use egret_scanners::{
-    Carrier, ExampleMaker, Finding, MaskSet, Part, Scanner, SessionOptions, Shape, Side, Signature,
-    Sink, in_context,
+    Anchor, Carrier, Class, ExampleMaker, Finding, MaskSet, Part, Scanner, SessionOptions, Shape,
+    Side, Signature, Sink, in_context,
 };
 
-use crate::hide::{HIDINGS, Hiding, PLAIN};
+use crate::hide::{HIDINGS, Hiding, PLAIN, SPLITS};
 
 /// So many found of so many.
 #[derive(Clone, Copy, Default)]
@@ -102,8 +102,16 @@ pub(crate) fn has_documented_check(signature: &Signature) -> bool {
     signature.check.is_some_and(|check| check.is_documented())
 }
 
-/// Full-width digits hide numbers; other texts they merely break.
+/// Full-width digits hide numbers, and a cut secrets with an anchor; other texts they merely break.
 fn applies(hiding: &Hiding, signature: &Signature) -> bool {
+    if SPLITS.contains(&hiding.name) {
+        return signature.class == Class::Secret
+            && match &signature.shape {
+                Shape::Token { anchors, .. } => !anchors.is_empty(),
+                Shape::Pattern { anchor, .. } => matches!(anchor, Anchor::Prefix(_)),
+                shape => *shape == Shape::PrivateKey,
+            };
+    }
     hiding.name != "full-width digits"
         || matches!(&signature.shape, Shape::Token { anchors, segments, .. }
             if anchors.is_empty() && matches!(segments.as_slice(), [egret_scanners::Segment::Digits { .. }]))
