@@ -266,6 +266,7 @@ const UNITS: &[(ByteSet, UnitFn)] = &[
     (ByteSet::EMPTY.with(b"="), units::quoted_printable),
     (ByteSet::EMPTY.with(b"\0"), units::wide),
     (ByteSet::EMPTY.with(b"+"), units::utf7),
+    (ByteSet::EMPTY.with(b"+"), units::form),
     (ByteSet::EMPTY.range(0xC2, 0xF0), fold),
 ];
 
@@ -388,6 +389,7 @@ mod tests {
             "x\\nAKIAIO",
             "-----BEG",
             "gh%70_ZJDe",
+            "x+Basic+dXNlcjpw",
             "gh\\u0070_ZJDe",
             "Z2hwX1pKRGVWUkVo",
             "TXkgdG9rZW4gaXMgZ2hwX1pKRGVWUkVo",
