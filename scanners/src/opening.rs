@@ -219,7 +219,8 @@ impl Openings {
         let breaks = |byte: &u8| *byte == b'"' || *byte <= b' ' && *byte != 0;
         let from = tail.iter().rposition(breaks).map_or(0, |at| at + 1);
         let word = tail.get(from..).unwrap_or_default();
-        for (announces, unit) in UNITS {
+        let encodes = word.iter().any(|byte| ANNOUNCES.contains(*byte));
+        for (announces, unit) in UNITS.iter().filter(|_| encodes) {
             if word.iter().any(|byte| announces.contains(*byte)) {
                 let decoded = undo(*unit, word);
                 if decoded != word && self.shows((&decoded, least), needles, depth) {
@@ -269,6 +270,9 @@ const UNITS: &[(ByteSet, UnitFn)] = &[
     (ByteSet::EMPTY.with(b"+"), units::form),
     (ByteSet::EMPTY.range(0xC2, 0xF0), fold),
 ];
+
+/// All of those.
+const ANNOUNCES: ByteSet = ByteSet::EMPTY.with(b"\\%&=\0+").range(0xC2, 0xF0);
 
 /// What a word stands for.
 fn undo(unit: UnitFn, word: &[u8]) -> Vec<u8> {
