@@ -76,9 +76,10 @@ pub(crate) struct Joins {
     events: Vec<Event>,
     /// The piece under way: where it starts, up to where it was read, and of which text it is.
     piece: Option<(u64, u64, Key)>,
-    texts: Vec<Joined>,
+    /// Boxed, because they come and go with every piece.
+    texts: Vec<Box<Joined>>,
     /// Texts that are over, for their memory.
-    spare: Vec<Joined>,
+    spare: Vec<Box<Joined>>,
     carrier: Carrier,
     key_head: Finder<'static>,
     /// The next position to read.
@@ -206,7 +207,7 @@ impl Joins {
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         if self.piece.is_none() {
-            let of_this = |joined: &&mut Joined| [IN_ORDER, key].contains(&joined.key);
+            let of_this = |joined: &&mut Box<Joined>| [IN_ORDER, key].contains(&joined.key);
             for joined in self.texts.iter_mut().filter(of_this) {
                 joined.start_piece(from);
             }
@@ -225,7 +226,7 @@ impl Joins {
         let head = first + head as u64;
         for key in self.with_room(key, 0) {
             self.make_room()?;
-            let mut joined = Joined::within(key, head);
+            let mut joined = Box::new(Joined::within(key, head));
             joined.awake(at.carrier);
             joined.add((head, to), at, harvest)?;
             self.texts.push(joined);
@@ -235,23 +236,24 @@ impl Joins {
 
     /// Of the keys of a piece, those for which a text may begin while so many at most go on. Where they
     /// are as many, the oldest that waits for nothing gives way.
-    fn with_room(&mut self, key: Key, most: usize) -> Vec<Key> {
+    fn with_room(&mut self, key: Key, most: usize) -> impl Iterator<Item = Key> + use<> {
         let at_path = Some(key).filter(|key| *key != IN_ORDER);
-        let mut keys: Vec<Key> = [IN_ORDER].into_iter().chain(at_path).collect();
-        keys.retain(|key| {
-            let texts = self.texts.iter().filter(|joined| joined.key == *key);
-            let full = texts.count() > most;
-            let idle = |joined: &Joined| joined.key == *key && joined.waits_for_nothing();
-            let oldest = self.texts.iter().position(idle);
-            match oldest.filter(|_| full && most > 0) {
-                Some(oldest) => {
-                    self.texts.remove(oldest);
-                    true
-                }
-                None => !full,
-            }
-        });
-        keys
+        let keys = [Some(IN_ORDER), at_path].map(|key| key.filter(|key| self.has_room(*key, most)));
+        keys.into_iter().flatten()
+    }
+
+    /// Whether another text of this key may begin; makes room for it where one gives way.
+    fn has_room(&mut self, key: Key, most: usize) -> bool {
+        let texts = self.texts.iter().filter(|joined| joined.key == key);
+        if texts.count() <= most {
+            return true;
+        }
+        let idle = |joined: &Box<Joined>| joined.key == key && joined.waits_for_nothing();
+        let oldest = self.texts.iter().position(idle).filter(|_| most > 0);
+        if let Some(oldest) = oldest {
+            self.texts.remove(oldest);
+        }
+        oldest.is_some()
     }
 
     /// Takes out the texts that are over.
@@ -275,7 +277,10 @@ impl Joins {
         if self.texts.len() < TEXTS_MAX {
             return Ok(());
         }
-        let idle = self.texts.iter().position(Joined::waits_for_nothing);
+        let idle = self
+            .texts
+            .iter()
+            .position(|joined| joined.waits_for_nothing());
         self.texts.remove(idle.ok_or(ScanError::TooLong)?);
         Ok(())
     }
@@ -306,10 +311,11 @@ impl Joins {
         for key in self.with_room(key, if is_first { AT_ONCE_MAX } else { 0 }) {
             self.make_room()?;
             let first = end - tail.len() as u64;
-            let mut joined = match self.spare.pop() {
-                Some(spare) => spare.begin_at(key, first),
-                None => Joined::within(key, first),
-            };
+            let mut joined = self
+                .spare
+                .pop()
+                .unwrap_or_else(|| Box::new(Joined::within(key, first)));
+            joined.begin_at(key, first);
             joined.begin(tail, first > start);
             if short.is_none() {
                 joined.awake(at.carrier);

@@ -51,17 +51,20 @@ pub(super) struct At<'a> {
 const ASKED: u64 = 512;
 
 impl Joined {
-    /// This one made new, to begin at a position of the body. What it had set aside is used again.
-    pub(super) fn begin_at(mut self, key: Key, at: u64) -> Joined {
-        self.early.clear();
-        self.places.clear();
-        self.ends.clear();
-        Joined {
-            early: self.early,
-            places: self.places,
-            ends: self.ends,
+    /// Makes this one new, to begin at a position of the body. What it had set aside is used again.
+    pub(super) fn begin_at(&mut self, key: Key, at: u64) {
+        let mut early = std::mem::take(&mut self.early);
+        let mut places = std::mem::take(&mut self.places);
+        let mut ends = std::mem::take(&mut self.ends);
+        early.clear();
+        places.clear();
+        ends.clear();
+        *self = Joined {
+            early,
+            places,
+            ends,
             ..Joined::within(key, at)
-        }
+        };
     }
 
     /// A text that begins within a piece, at this position of the body.
