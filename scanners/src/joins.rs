@@ -70,13 +70,16 @@ enum Pieces {
 }
 
 /// The texts of one body that go on over its pieces.
+#[expect(
+    clippy::vec_box,
+    reason = "texts are large, and come and go with every piece"
+)]
 pub(crate) struct Joins {
     pieces: Pieces,
     /// What was read and not yet looked at.
     events: Vec<Event>,
     /// The piece under way: where it starts, up to where it was read, and of which text it is.
     piece: Option<(u64, u64, Key)>,
-    /// Boxed, because they come and go with every piece.
     texts: Vec<Box<Joined>>,
     /// Texts that are over, for their memory.
     spare: Vec<Box<Joined>>,
@@ -248,8 +251,9 @@ impl Joins {
         if texts.count() <= most {
             return true;
         }
-        let idle = |joined: &Box<Joined>| joined.key == key && joined.waits_for_nothing();
-        let oldest = self.texts.iter().position(idle).filter(|_| most > 0);
+        let mut texts = self.texts.iter();
+        let idle = texts.position(|joined| joined.key == key && joined.waits_for_nothing());
+        let oldest = idle.filter(|_| most > 0);
         if let Some(oldest) = oldest {
             self.texts.remove(oldest);
         }
