@@ -378,11 +378,12 @@ fn compressed_places(block: &[u8], near: bool) -> u64 {
 const GZIP_ENDS: AsciiSet = AsciiSet::new(ByteSet::EMPTY.with(b"ICw"));
 const SLASH: AsciiSet = AsciiSet::new(ByteSet::EMPTY.with(b"/"));
 
-/// Whether the three characters before a position may be the start of a run, or hold a slash.
+/// Whether the three characters before a position may be the start of a run, or hold a slash. One
+/// more byte is looked at: the letter of an escaped line break is no character.
 fn is_near(text: &Text<'_>, position: u64, index: u64) -> bool {
-    let before = text.slice(position.saturating_sub(3), position);
+    let before = text.slice(position.saturating_sub(4), position);
     let plain = |byte: &u8| ALPHABET.contains(*byte) && *byte != b'/';
-    index < 3 || before.len() < 3 || !before.iter().all(plain)
+    index < 3 || before.len() < 4 || !before.iter().all(plain)
 }
 
 /// The last characters up to this position, the last one first. Zero where nothing is at hand.

@@ -154,6 +154,17 @@ fn gzip_starts_anywhere_in_a_run_and_in_a_body() {
 }
 
 #[test]
+fn zlib_shows_after_a_slash_at_the_end_of_a_line() {
+    let scanner = scanner();
+    for line_break in ["", "\n", "\r\n", "\\n", "\\r\\n"] {
+        let encoded = STANDARD.encode(zlib(GITHUB.as_bytes()));
+        let text = format!("8J+YgPCfmIHwn5iC8J+Yg/CfmIT/{line_break}{encoded}");
+        let answer = hold_all_cuts(&scanner, &Carrier::Text, text.as_bytes());
+        assert_eq!(ids(&answer), ["github-token"], "{text}");
+    }
+}
+
+#[test]
 fn several_members_and_streams_in_streams() {
     let scanner = scanner();
     let two = [plain_gzip(b"first"), plain_gzip(GITHUB.as_bytes())].concat();
