@@ -44,8 +44,12 @@ fn emit(hir: &Hir, starts: u128, sets: &mut [ByteSet]) -> u128 {
             loop {
                 ends |= if turn >= repetition.min { starts } else { 0 };
                 let over = repetition.max.is_some_and(|max| turn == max);
-                if over || starts == 0 || turn as usize > PLACES {
+                if over || starts == 0 {
                     return ends;
+                }
+                // Only turns that may be empty are left, and they end where they start.
+                if turn as usize > PLACES {
+                    return ends | starts;
                 }
                 starts = emit(&repetition.sub, starts, sets);
                 turn += 1;
@@ -204,6 +208,12 @@ mod tests {
             let reach = Reach::of_pattern(pattern(text).hir(), &LOWER);
             assert_eq!(reach, Reach { most, through }, "{text}");
         }
+    }
+
+    #[test]
+    fn what_follows_many_turns_of_nothing_may_stand_first() {
+        let sets = sets_of_pattern(pattern("(?:a?){200}b").hir(), 16);
+        assert_eq!(sets, [ByteSet::EMPTY.with(b"ab")]);
     }
 
     proptest! {
