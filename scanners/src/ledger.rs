@@ -90,6 +90,8 @@ struct Run<'a> {
     stretch: &'a Stretch,
     id: &'a str,
     from: u64,
+    /// The rest of an encoded character that a mask starts in, and where that is.
+    half: (Half, u64),
 }
 
 impl Run<'_> {
@@ -111,12 +113,16 @@ impl Run<'_> {
             let Some(byte) = original.get(place) else {
                 return count;
             };
-            if self.stretch.pen.writes(*byte, previous.copied()) {
+            let (half, half_from) = self.half;
+            let offset = (self.from + place as u64).checked_sub(half_from);
+            let half = offset.and_then(|offset| half.byte(offset));
+            if half.is_some() || self.stretch.pen.writes(*byte, previous.copied()) {
                 if let (Some(to), Some(painted @ false)) =
                     (bytes.get_mut(place), painted.get_mut(place))
                 {
                     *painted = true;
-                    *to = self.stretch.pen.character(self.id, count, *byte);
+                    let masked = || self.stretch.pen.character(self.id, count, *byte);
+                    *to = half.unwrap_or_else(masked);
                 }
                 count += 1;
             }
@@ -209,6 +215,10 @@ impl Ledger {
             let start = stretch.start.max(from);
             // A match may start in the middle of an encoded character, whose start stays.
             let index = usize::try_from(start - from).unwrap_or(usize::MAX);
+            if stretch.start == start && painted.get(index) == Some(&false) {
+                self.half = Half::of(before, bytes, index);
+                self.half_from = start;
+            }
             if stretch.pen != Pen::Plain {
                 let key = (stretch.start, stretch.signature);
                 let known = written.iter().find(|(known, _)| *known == key);
@@ -216,16 +226,13 @@ impl Ledger {
                     stretch: &stretch,
                     id,
                     from,
+                    half: (self.half, self.half_from),
                 };
                 let count = known.map_or(0, |(_, count)| *count);
                 let texts = (before, original.as_slice());
                 let count = row.write((count, texts), bytes, &mut painted);
                 self.written.push((key, count));
                 continue;
-            }
-            if stretch.start == start && painted.get(index) == Some(&false) {
-                self.half = Half::of(before, bytes, index);
-                self.half_from = start;
             }
             for position in start..stretch.end.min(to) {
                 let index = usize::try_from(position - from).unwrap_or(usize::MAX);

@@ -3,6 +3,8 @@
 
 mod support;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use egret_scanners::{Carrier, Catalog, FingerprintKey, KnownSecrets, Scanner};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -167,6 +169,18 @@ fn a_mask_that_starts_inside_an_encoded_character_leaves_it_one() {
         assert!(is_percent(&cleared), "{}", cleared.escape_ascii());
         assert!(!cleared.windows(4).any(|four| four == b"1111"));
     }
+}
+
+#[test]
+fn a_mask_in_base64_that_starts_inside_an_encoded_character_leaves_it_one() {
+    let scanner = scanner();
+    // The first two characters are digits of a percent-encoded byte, too.
+    let encoded = STANDARD.encode("sales.team@mail.example.org");
+    assert!(encoded.starts_with("c2"));
+    let text = format!("a=1&b=%{encoded}&c=~%41");
+    let (cleared, findings) = hold_all_cuts(&scanner, &Carrier::Form, text.as_bytes()).unwrap();
+    assert_eq!(findings.len(), 1);
+    assert!(is_percent(&cleared), "{}", cleared.escape_ascii());
 }
 
 proptest! {
