@@ -37,15 +37,17 @@ pub(crate) struct Ledger {
 struct Half(&'static [u8]);
 
 impl Half {
-    /// What belongs to a character that starts before the byte with this index.
-    fn of(before: &[u8], bytes: &[u8], index: usize) -> Half {
+    /// What belongs to a character that starts before the byte with this index. The bytes are those
+    /// that were read, and those after them are looked at too: nothing may depend on what is put out
+    /// together.
+    fn of((before, bytes, after): (&[u8], &[u8], &[u8]), index: usize) -> Half {
         let byte = |back: usize| match index.checked_sub(back) {
             Some(index) => bytes.get(index).copied(),
             None => before.iter().rev().nth(back - index - 1).copied(),
         };
         let digits = |count: usize| {
-            let there = bytes.get(index..index + count);
-            there.is_some_and(|there| there.iter().all(u8::is_ascii_hexdigit))
+            let there = bytes.iter().skip(index).chain(after).take(count);
+            there.filter(|byte| byte.is_ascii_hexdigit()).count() == count
         };
         let (last, second) = (byte(1), byte(2));
         if last == Some(b'%') && digits(2) {
@@ -183,11 +185,11 @@ impl Ledger {
             .collect()
     }
 
-    /// Paints over `bytes`, which start at position `from` and are about to be put out; `before` are
-    /// the bytes right before them.
+    /// Paints over `bytes`, which start at position `from` and are about to be put out; `before` and
+    /// `after` are the bytes right beside them.
     pub(crate) fn paint(
         &mut self,
-        (before, bytes): (&[u8], &mut [u8]),
+        (before, bytes, after): (&[u8], &mut [u8], &[u8]),
         from: u64,
         opens: &[Open],
         (mask, signatures): (&MaskSet, &[Arc<Signature>]),
@@ -206,8 +208,7 @@ impl Ledger {
         stretches.sort_unstable();
         let mut painted = vec![false; bytes.len()];
         let written = std::mem::take(&mut self.written);
-        let in_runs = stretches.iter().any(|stretch| stretch.pen != Pen::Plain);
-        let original = if in_runs { bytes.to_vec() } else { Vec::new() };
+        let original = bytes.to_vec();
         for stretch in stretches {
             let id = signatures
                 .get(stretch.signature as usize)
@@ -216,7 +217,7 @@ impl Ledger {
             // A match may start in the middle of an encoded character, whose start stays.
             let index = usize::try_from(start - from).unwrap_or(usize::MAX);
             if stretch.start == start && painted.get(index) == Some(&false) {
-                self.half = Half::of(before, bytes, index);
+                self.half = Half::of((before, &original, after), index);
                 self.half_from = start;
             }
             if stretch.pen != Pen::Plain {

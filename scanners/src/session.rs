@@ -386,8 +386,9 @@ impl Session {
             let how = (self.options.mask.as_ref(), self.scanner.signatures());
             let before = self.released.saturating_sub(2);
             let before = self.layer.slice(before, self.released);
+            let after = self.layer.slice(out, out + 2);
             self.ledger
-                .paint((before, bytes), self.released, &opens, how);
+                .paint((before, bytes, after), self.released, &opens, how);
             opens.extend(self.opens_in_pieces());
             let due = self.ledger.due(hold, &opens);
             let findings = due.into_iter().filter_map(|due| self.finding(due));

@@ -581,6 +581,13 @@ proptest! {
 }
 
 #[test]
+fn a_mask_inside_an_encoded_character_is_the_same_in_every_cut() {
+    let text = "2567%2572%2565%2573%253A%252F%252F%2561%2564%256D%2569%25+ADQAMQAxADE-+ACAAMQAxADE-+ADEAIAAxADE-+ADEAMQAgADE-+ADEAMQAx-gh\\u0070_ZJDeVREhkptGF7Wvep0N\\u0077JWlPEQP7a0t2nxL%67%68%70%5f%5a%4a%44%65%56%52%45%68%6b%70%74%47%46%37%57%76%65%70%30%4e%77%4a%57%6c%50%45%51%50%37%61%30%74%32%6e%78%4c";
+    let answer = hold_all_cuts(&scanner(), &Carrier::Text, text.as_bytes());
+    assert_eq!(ids(&answer), ["card", "github-token"]);
+}
+
+#[test]
 fn cuts_that_once_differed() {
     let scanner = scanner();
     let lookalike = [
