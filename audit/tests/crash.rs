@@ -194,7 +194,7 @@ fn a_broken_chain_is_not_continued() {
     write_log(&path, 3);
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("deny", "DENY", 1)).unwrap();
-    let error = Log::open(&path, Durability::Written, time()).unwrap_err();
+    let error = open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Broken(_)), "{error}");
     assert!(error.to_string().contains("line 1"), "{error}");
 }
