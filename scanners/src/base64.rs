@@ -28,7 +28,7 @@ const CARRY: usize = STREAK - 1;
 const BEFORE: usize = 64;
 /// So many characters at the end of what is at hand may be of the view of a streak still to come, or
 /// of what tells a compressed stream.
-const HELD: u64 = (BEFORE + CARRY + 1) as u64;
+const HELD: u64 = (BEFORE + CARRY + 1 + 3) as u64;
 
 const ALIGNMENTS: usize = 4;
 
@@ -290,8 +290,13 @@ impl Base64 {
             return Ok(());
         }
         let first = resume.max(index.saturating_sub((CARRY + BEFORE) as u64));
-        let skip = (alignment as u64).wrapping_sub(first) & 3;
-        let first = first + skip;
+        // A view is closed in the midst of a group, too: the rest of it may begin a value.
+        let into = first.wrapping_sub(alignment as u64) & 3;
+        let first = if first == resume && into <= first {
+            first - into
+        } else {
+            first + ((4 - into) & 3)
+        };
         let start = back(at.1, position, index - first);
         let mut view = View::new(
             Decoder::Run(KIND, RunState::at(first)),

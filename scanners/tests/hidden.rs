@@ -588,6 +588,24 @@ fn a_mask_inside_an_encoded_character_is_the_same_in_every_cut() {
 }
 
 #[test]
+fn no_noise_before_a_secret_in_base64_hides_it() {
+    let scanner = scanner();
+    for before in 0..3 {
+        for noise in 68..80 {
+            let bytes = [
+                [0xff; 2].get(..before).unwrap(),
+                b"hello world, telling ",
+                &vec![0xff; noise],
+                GITHUB.as_bytes(),
+            ];
+            let text = STANDARD.encode(bytes.concat());
+            let answer = hold_all_cuts(&scanner, &Carrier::Text, text.as_bytes());
+            assert_eq!(ids(&answer), ["github-token"], "{before} {noise}");
+        }
+    }
+}
+
+#[test]
 fn cuts_that_once_differed() {
     let scanner = scanner();
     let lookalike = [
