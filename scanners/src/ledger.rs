@@ -81,8 +81,8 @@ pub(crate) struct Stretch {
     /// How much of the mask was shown before: in the pieces before this one. Of two that start
     /// together the one that shows more of its label is painted; how long they are may not be known.
     pub(crate) shown: u64,
-    /// How the mask is written. Of a value that is seen both in a run and through more encodings
-    /// the plain mask is painted.
+    /// How the mask is written. Of a value that is seen both in a run and through more encodings, or
+    /// over several pieces, the mask of the run is painted: the others may be told later.
     pub(crate) pen: Pen,
     pub(crate) end: u64,
 }
@@ -118,16 +118,16 @@ impl Run<'_> {
             let (half, half_from) = self.half;
             let offset = (self.from + place as u64).checked_sub(half_from);
             let half = offset.and_then(|offset| half.byte(offset));
-            if half.is_some() || self.stretch.pen.writes(*byte, previous.copied()) {
-                if let (Some(to), Some(painted @ false)) =
-                    (bytes.get_mut(place), painted.get_mut(place))
-                {
-                    *painted = true;
-                    let masked = || self.stretch.pen.character(self.id, count, *byte);
-                    *to = half.unwrap_or_else(masked);
-                }
-                count += 1;
+            let writes = half.is_some() || self.stretch.pen.writes(*byte, previous.copied());
+            if let (Some(to), Some(painted @ false)) =
+                (bytes.get_mut(place), painted.get_mut(place))
+            {
+                // What stands between the lines of the run stays.
+                *painted = true;
+                let masked = || self.stretch.pen.character(self.id, count, *byte);
+                *to = half.unwrap_or_else(|| if writes { masked() } else { *byte });
             }
+            count += u64::from(writes);
             previous = Some(byte);
         }
         count

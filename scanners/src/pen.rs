@@ -7,9 +7,6 @@ use crate::runs::RunKind;
 /// How the bytes of a mask are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Pen {
-    /// As they are, over what is encoded.
-    #[default]
-    Plain,
     /// As characters of a run.
     Run {
         /// How many bits a character stands for: six are base64, five base32, four hexadecimal.
@@ -21,6 +18,9 @@ pub(crate) enum Pen {
         /// How many bytes are masked.
         bytes: u64,
     },
+    /// As they are, over what is encoded.
+    #[default]
+    Plain,
 }
 
 impl Pen {

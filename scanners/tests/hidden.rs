@@ -606,6 +606,20 @@ fn no_noise_before_a_secret_in_base64_hides_it() {
 }
 
 #[test]
+fn a_mask_in_a_run_is_written_as_the_run_in_every_cut() {
+    let scanner = scanner();
+    let text = "dGV4dDogZXlKaGJHY2lPaUpJVXpJMU5pSjkuZXlK\r\nemRXSWlPaUl4TWpNME5UWTNPRGt3SW4wLmRvempn\r\nTnJ5UDRKM2pWbU5IbDB3NU5fWGdMMG4zSTlQAGEA";
+    for length in 100..=text.len() {
+        for carrier in [Carrier::Text, Carrier::Json, Carrier::Form] {
+            let text = text.get(..length).unwrap();
+            hold_all_cuts(&scanner, &carrier, text.as_bytes()).unwrap();
+            let value = format!("{{\"a\":\"{}\"}}", text.replace("\r\n", ""));
+            hold_all_cuts(&scanner, &carrier, value.as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
 fn cuts_that_once_differed() {
     let scanner = scanner();
     let lookalike = [
