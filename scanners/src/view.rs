@@ -2,7 +2,8 @@
 //!
 //! A view is opened where its encoding first occurs, starts a little earlier (for boundaries and
 //! context), and is closed at a break once nothing encoded has been seen for a while and nothing
-//! is under way in it. Where that is depends on the text alone, never on how it was cut. A match
+//! is under way in it: at places that the text fixes, but what is under way there may still be
+//! undecided in one cut and pruned in another. What is found must not depend on it. A match
 //! in a view is handed out as the span of the encoded bytes.
 
 mod seam;
