@@ -191,17 +191,8 @@ impl Search {
             Step::More => return true,
             Step::No => {}
             Step::Match { end, doubtful } => {
-                let value = text.slice(candidate.start, end);
-                found.found.push(Found {
-                    start: candidate.start,
-                    end,
-                    signature: candidate.signature,
-                    doubtful,
-                    level: 0,
-                    ran_on: false,
-                    pen: Pen::Plain,
-                    fingerprint: scanner.key.fingerprint(value),
-                });
+                let matched = Found::of(candidate, (end, doubtful), (scanner, text));
+                found.found.push(matched);
             }
             Step::Open(mut swallow) => {
                 if swallow.advance(text) {
@@ -372,6 +363,25 @@ impl Search {
 }
 
 impl Found {
+    /// A match that ends here.
+    fn of(
+        candidate: &Candidate,
+        (end, doubtful): (u64, bool),
+        (scanner, text): (&Scanner, &Text<'_>),
+    ) -> Found {
+        let value = text.slice(candidate.start, end);
+        Found {
+            start: candidate.start,
+            end,
+            signature: candidate.signature,
+            doubtful,
+            level: 0,
+            ran_on: false,
+            pen: Pen::Plain,
+            fingerprint: scanner.key.fingerprint(value),
+        }
+    }
+
     fn swallowed(swallow: &Swallow) -> Found {
         Found {
             start: swallow.start,

@@ -3,7 +3,6 @@
 use super::{Found, Harvest, Search};
 use crate::confirm::Step;
 use crate::opening::KNOWN_MIN;
-use crate::pen::Pen;
 use crate::scanner::Scanner;
 use crate::text::Text;
 
@@ -46,17 +45,8 @@ impl Search {
                 Step::No | Step::More => true,
                 Step::Open(_) => goes_on,
                 Step::Match { end, doubtful } => {
-                    let value = text.slice(candidate.start, end);
-                    harvest.found.push(Found {
-                        start: candidate.start,
-                        end,
-                        signature: candidate.signature,
-                        doubtful,
-                        level: 0,
-                        ran_on: false,
-                        pen: Pen::Plain,
-                        fingerprint: scanner.key.fingerprint(value),
-                    });
+                    let found = Found::of(candidate, (end, doubtful), (scanner, text));
+                    harvest.found.push(found);
                     goes_on
                 }
             }
