@@ -6,7 +6,7 @@
 //! credentials, numbers and further encodings are made of. Only there is a view opened, a little
 //! earlier, and it is closed when nothing of that kind has come for a while.
 
-use crate::inflate::is_zlib;
+use crate::inflate::{OpenStreams, is_zlib};
 use crate::layer::Floors;
 use crate::noise::{CONTEXT, noise};
 use crate::runs::{RunKind, RunStart, RunState, RunStep, is_escape_letter};
@@ -45,6 +45,9 @@ pub(crate) struct Base64 {
     /// Where it began to read: a run may start there, in the middle of a longer one.
     first: u64,
     views: [Option<Box<View>>; ALIGNMENTS],
+    /// zlib streams: nothing but the place tells them, so each has a view of its own, whatever is
+    /// decoded there already.
+    after_slash: OpenStreams,
 }
 
 /// A run being screened.
@@ -110,15 +113,18 @@ impl Base64 {
             floor,
             first: position,
             views: Default::default(),
+            after_slash: OpenStreams::default(),
         }
     }
 
     pub(crate) fn views(&self) -> impl Iterator<Item = &View> {
-        self.views.iter().filter_map(|view| view.as_deref())
+        let views = self.views.iter().filter_map(|view| view.as_deref());
+        views.chain(self.after_slash.views())
     }
 
     pub(crate) fn views_mut(&mut self) -> impl Iterator<Item = &mut View> {
-        self.views.iter_mut().filter_map(|view| view.as_deref_mut())
+        let views = self.views.iter_mut().filter_map(|view| view.as_deref_mut());
+        views.chain(self.after_slash.views_mut())
     }
 
     pub(crate) fn hold(&self) -> u64 {
@@ -153,6 +159,7 @@ impl Base64 {
         for alignment in 0..ALIGNMENTS {
             self.advance_view(alignment, (scanner, text), harvest)?;
         }
+        self.after_slash.advance((scanner, text), harvest)?;
         loop {
             if self.run.is_none() {
                 match KIND.find(text, self.from, self.first) {
@@ -236,12 +243,26 @@ impl Base64 {
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        let Some(back_by) = compressed_start(&tail(at.1, position), index) else {
+        let Some(start) = compressed_start(&tail(at.1, position), index) else {
             return Ok(());
         };
-        let alignment = index.wrapping_sub(back_by) & 3;
-        let slot = usize::try_from(alignment).unwrap_or_default();
-        self.open_at((slot, (position, index)), back_by, (depth, harvest), at)
+        match start {
+            StreamStart::Gzip(back_by) => {
+                let alignment = index.wrapping_sub(back_by) & 3;
+                let slot = usize::try_from(alignment).unwrap_or_default();
+                self.open_at((slot, (position, index)), back_by, (depth, harvest), at)
+            }
+            StreamStart::Zlib => {
+                let start = back(at.1, position, ZLIB_SHOWN);
+                if start < self.floor {
+                    return Ok(());
+                }
+                let first = index.saturating_sub(ZLIB_SHOWN);
+                let mut view = stream_view((start, first), depth);
+                view.look_for_streams_only();
+                self.after_slash.open((view, position), at, harvest)
+            }
+        }
     }
 
     /// Opens a view at the character `back_by` before this one, unless one is open there.
@@ -267,10 +288,7 @@ impl Base64 {
         if start < self.floor {
             return Ok(());
         }
-        let state = RunState::at(first);
-        let mut view = View::new(Decoder::Run(KIND, state), start, start, depth + 1);
-        view.be_quiet();
-        *slot = Some(Box::new(view));
+        *slot = Some(Box::new(stream_view((start, first), depth)));
         self.advance_view(alignment, at, harvest)
     }
 
@@ -335,6 +353,14 @@ impl Base64 {
         }
         Ok(())
     }
+}
+
+/// A view of the run from a character on, of which the position and the number are given.
+fn stream_view((start, first): (u64, u64), depth: u8) -> View {
+    let decoder = Decoder::Run(KIND, RunState::at(first));
+    let mut view = View::new(decoder, start, start, depth + 1);
+    view.be_quiet();
+    view
 }
 
 const KIND: RunKind = RunKind::Base64;
@@ -407,30 +433,43 @@ fn tail(text: &Text<'_>, position: u64) -> [u8; TAIL] {
 /// How many characters end with the last byte that tells a compressed stream.
 const TAIL: usize = 6;
 
-/// If the last characters of a run show that a compressed stream starts: how many characters before
-/// the last one its group of four starts. gzip starts anywhere, with the bytes 1F 8B 08; zlib where
-/// a run does, or after a slash, as in the path of a URL.
-fn compressed_start(tail: &[u8; TAIL], index: u64) -> Option<u64> {
+/// A compressed stream that the last characters of a run show.
+enum StreamStart {
+    /// Its group of four starts so many characters before the last one.
+    Gzip(u64),
+    /// It starts [`ZLIB_SHOWN`] characters before the last one.
+    Zlib,
+}
+
+/// The characters that show zlib, less one.
+const ZLIB_SHOWN: u64 = 2;
+
+/// Whether the last characters of a run show that a compressed stream starts. gzip starts anywhere,
+/// with the bytes 1F 8B 08; zlib where a run does, or after a slash, as in the path of a URL.
+fn compressed_start(tail: &[u8; TAIL], index: u64) -> Option<StreamStart> {
     // What stands before the run is no part of it.
     let mut tail = *tail;
     let inside = usize::try_from(index).map_or(TAIL, |index| index.saturating_add(1));
     tail.iter_mut().skip(inside).for_each(|byte| *byte = 0);
     let value = |byte: u8| crate::units::sextet(byte).unwrap_or_default();
-    match tail {
-        [b'I', b's', b'4', b'H', ..] => return Some(3),
+    let gzip = match tail {
+        [b'I', b's', b'4', b'H', ..] => Some(3),
         // One byte before it in its group, or two.
-        [b'C', b'L', b'+' | b'-', second, ..] if value(second) & 15 == 1 => return Some(4),
-        [b'w', b'i', b'f', third, ..] if value(third) & 3 == 0 => return Some(5),
-        _ => {}
+        [b'C', b'L', b'+' | b'-', second, ..] if value(second) & 15 == 1 => Some(4),
+        [b'w', b'i', b'f', third, ..] if value(third) & 3 == 0 => Some(5),
+        _ => None,
+    };
+    if let Some(back_by) = gzip {
+        return Some(StreamStart::Gzip(back_by));
     }
     let [third, second, first, before, ..] = tail;
-    if index != 2 && before != b'/' {
+    if index != ZLIB_SHOWN && before != b'/' {
         return None;
     }
     let bits =
         u32::from(value(first)) << 12 | u32::from(value(second)) << 6 | u32::from(value(third));
     let [_, _, method, flags] = (bits >> 2).to_be_bytes();
-    is_zlib(&[method, flags]).then_some(2)
+    is_zlib(&[method, flags]).then_some(StreamStart::Zlib)
 }
 
 /// What the last characters of a run decode to, at all alignments.

@@ -8,6 +8,10 @@
 //! Deliberately absent: deflate without a head (nothing tells where it starts), Brotli and
 //! Zstandard (as codings of a body the caller undoes them).
 
+mod open;
+
+pub(crate) use open::OpenStreams;
+
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
@@ -17,8 +21,6 @@ use crate::search::Harvest;
 use crate::text::Text;
 use crate::view::{Decoder, View};
 
-/// Streams at once of which one could be in another: more are an attempt to wear the scanner out.
-const VIEWS_MAX: usize = 8;
 /// Compressed bytes are decoded in pieces of this length, counted from the start of the stream, so
 /// that where a decoded byte stands does not depend on how the text was cut.
 const PIECE: usize = 32;
@@ -37,7 +39,7 @@ pub(crate) struct Lookout {
     from: u64,
     /// Whether a zlib stream may start there.
     zlib: bool,
-    views: Vec<View>,
+    open: OpenStreams,
 }
 
 impl Lookout {
@@ -54,17 +56,17 @@ impl Lookout {
         Lookout {
             from: position,
             zlib: false,
-            views: Vec::new(),
+            open: OpenStreams::default(),
         }
     }
 
     pub(crate) fn views(&self) -> impl Iterator<Item = &View> {
-        self.views.iter()
+        self.open.views()
     }
 
     /// The first position that may still belong to a match not handed out.
     pub(crate) fn hold(&self) -> u64 {
-        self.views.iter().map(View::hold).fold(self.from, u64::min)
+        self.views().map(View::hold).fold(self.from, u64::min)
     }
 
     /// The next position at which a stream may start.
@@ -79,22 +81,11 @@ impl Lookout {
         depth: u8,
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        let mut open = Vec::new();
-        for mut view in std::mem::take(&mut self.views) {
-            if !view.advance(scanner, text, harvest)? {
-                open.push(view);
-            }
-        }
-        self.views = open;
+        self.open.advance((scanner, text), harvest)?;
         while let Some((position, format)) = self.find(text) {
-            if self.views.len() == VIEWS_MAX {
-                return Err(ScanError::WorkBudget);
-            }
             let decoder = Decoder::Inflate(Box::new(Inflater::new(format)));
-            let mut view = View::new(decoder, position, position, depth + 1);
-            if !view.advance(scanner, text, harvest)? {
-                self.views.push(view);
-            }
+            let view = View::new(decoder, position, position, depth + 1);
+            self.open.open((view, position), (scanner, text), harvest)?;
         }
         Ok(())
     }

@@ -403,6 +403,16 @@ impl Layer {
         }
     }
 
+    /// Looks for compressed streams only. Only before the first advance.
+    pub(crate) fn look_for_streams_only(&mut self) {
+        /// No text is as long.
+        const NEVER: u64 = u64::MAX / 2;
+        self.search = Search::starting_at(NEVER);
+        self.units.clear();
+        self.runs.clear();
+        self.base64 = None;
+    }
+
     /// Up to where everything is decided that starts before `until`.
     fn floors(
         search: &Search,

@@ -325,6 +325,11 @@ impl View {
         self.streak = Some(0);
     }
 
+    /// Nothing but compressed streams is looked for. Only before the first advance.
+    pub(crate) fn look_for_streams_only(&mut self) {
+        self.child.look_for_streams_only();
+    }
+
     /// How many characters of the run were read.
     pub(crate) fn characters(&self) -> u64 {
         match &self.decoder {

@@ -165,6 +165,45 @@ fn zlib_shows_after_a_slash_at_the_end_of_a_line() {
 }
 
 #[test]
+fn zlib_shows_after_a_slash_where_a_view_is_open() {
+    let scanner = scanner();
+    let inner = format!("some text before and some text before and then {GITHUB}");
+    assert!(
+        !zlib(inner.as_bytes())
+            .windows(9)
+            .any(|nine| GITHUB.as_bytes().starts_with(nine))
+    );
+    // At every alignment, with the view of the text before it open, and with two streams at once.
+    for length in 40..44 {
+        let before = STANDARD.encode("hello world, this is text, ".repeat(4));
+        for between in ["", "/eJw", "/eJxA/"] {
+            let encoded = URL_SAFE_NO_PAD.encode(zlib(inner.as_bytes()));
+            let text = format!("{}{between}/{encoded}", &before[..length]);
+            let answer = hold_all_cuts(&scanner, &Carrier::Text, text.as_bytes());
+            assert_eq!(ids(&answer), ["github-token"], "{text}");
+        }
+    }
+}
+
+#[test]
+fn how_many_streams_are_open_at_once_is_told_by_the_text() {
+    let scanner = scanner();
+    // Heads of streams that show only later that they are none.
+    for count in 1..14 {
+        for head in [
+            &[0x1f, 0x8b, 8, 0][..],
+            &[0x1f, 0x8b, 8, 0, 1, 2, 3, 4, 5, 6],
+        ] {
+            let heads = [head.repeat(count).as_slice(), &[0xff; 70]].concat();
+            let _ = hold_all_cuts(&scanner, &Carrier::Text, &heads);
+            let _ = hold_all_cuts(&scanner, &Carrier::Text, STANDARD.encode(&heads).as_bytes());
+        }
+        let slashes = format!("{}{}", "/eJwA".repeat(count), "8J+YgPCfmIHwn5iC".repeat(12));
+        let _ = hold_all_cuts(&scanner, &Carrier::Text, slashes.as_bytes());
+    }
+}
+
+#[test]
 fn several_members_and_streams_in_streams() {
     let scanner = scanner();
     let two = [plain_gzip(b"first"), plain_gzip(GITHUB.as_bytes())].concat();
