@@ -166,13 +166,25 @@ impl Joins {
         if text.ended {
             self.end_piece(&at, harvest)?;
         }
+        let next_piece = self.next_piece();
         for joined in &mut self.texts {
-            if joined.added.is_some() || text.ended {
-                joined.scan(scanner, text.ended, harvest)?;
+            if text.ended || joined.is_stale(next_piece) {
+                joined.end(scanner, harvest)?;
+            } else if joined.added.is_some() {
+                joined.scan(scanner, false, harvest)?;
             }
         }
+        self.set_aside();
         self.may_wait_from = self.may_wait(&at);
         Ok(())
+    }
+
+    /// Where the next piece may start at the earliest.
+    fn next_piece(&self) -> u64 {
+        match &self.pieces {
+            Pieces::Parts(parts) => parts.next_piece(),
+            Pieces::Form(_) | Pieces::Json(_) => self.at,
+        }
     }
 
     /// Where a piece that may have ended would wait from, at the earliest.
@@ -190,14 +202,18 @@ impl Joins {
 
     /// The first position that may still belong to a match not handed out.
     pub(crate) fn hold(&self, end: u64) -> u64 {
-        let holds = self.texts.iter().filter_map(|joined| joined.hold(self.at));
-        holds.chain(self.may_wait_from).fold(end, u64::min)
+        let next = self.next_piece();
+        let holds = self.texts.iter().filter_map(|joined| joined.hold(next));
+        // A line break may be the first byte of the next piece.
+        let begins = Some(next).filter(|_| !self.texts.is_empty());
+        let holds = holds.chain(self.may_wait_from).chain(begins);
+        holds.fold(end, u64::min)
     }
 
     /// The matches being swallowed: where they start, and before where they cannot end.
     pub(crate) fn open<'a>(&'a self, scanner: &'a Scanner) -> impl Iterator<Item = Open> + 'a {
-        let alive = self.texts.iter().filter(|joined| !joined.is_stale(self.at));
-        let texts = alive.filter_map(|joined| joined.text.as_deref());
+        let texts = self.texts.iter();
+        let texts = texts.filter_map(|joined| joined.text.as_deref());
         let open = texts.flat_map(PiecedText::open);
         open.filter(|open| scanner.is_joined(open.signature))
     }
@@ -212,7 +228,7 @@ impl Joins {
         if self.piece.is_none() {
             let of_this = |joined: &&mut Box<Joined>| [IN_ORDER, key].contains(&joined.key);
             for joined in self.texts.iter_mut().filter(of_this) {
-                joined.start_piece(from);
+                joined.start_piece(from, at, harvest)?;
             }
         }
         let (start, _, _) = *self.piece.get_or_insert((from, to, key));
@@ -227,37 +243,57 @@ impl Joins {
             return Ok(());
         };
         let head = first + head as u64;
-        for key in self.with_room(key, 0) {
-            self.make_room()?;
-            let mut joined = Box::new(Joined::within(key, head));
-            joined.awake(at.carrier);
-            joined.add((head, to), at, harvest)?;
-            self.texts.push(joined);
+        for key in keys_of(key) {
+            if self.has_room(key, 0, (at.scanner, harvest))? {
+                let mut joined = Box::new(Joined::within(key, head));
+                joined.awake(at.carrier);
+                joined.add((head, to), at, harvest)?;
+                self.texts.push(joined);
+            }
         }
         Ok(())
     }
 
-    /// Of the keys of a piece, those for which a text may begin while so many at most go on. Where they
-    /// are as many, the oldest that waits for nothing gives way.
-    fn with_room(&mut self, key: Key, most: usize) -> impl Iterator<Item = Key> + use<> {
-        let at_path = Some(key).filter(|key| *key != IN_ORDER);
-        let keys = [Some(IN_ORDER), at_path].map(|key| key.filter(|key| self.has_room(*key, most)));
-        keys.into_iter().flatten()
+    /// Whether another text of this key may begin while so many at most go on. Where they are as many,
+    /// the oldest that waits for nothing gives way.
+    ///
+    /// There is a limit on all of them, too. What is worth waiting for is not forgotten: a cap is no
+    /// place to hide behind.
+    fn has_room(
+        &mut self,
+        key: Key,
+        most: usize,
+        (scanner, harvest): (&Scanner, &mut Harvest),
+    ) -> Result<bool, ScanError> {
+        let texts = self.texts.iter();
+        if texts.filter(|joined| joined.key == key).count() > most {
+            let of_key = |joined: &Joined| most > 0 && joined.key == key;
+            if !self.forget_oldest(of_key, scanner, harvest)? {
+                return Ok(false);
+            }
+        }
+        if self.texts.len() >= TEXTS_MAX && !self.forget_oldest(|_| true, scanner, harvest)? {
+            return Err(ScanError::TooLong);
+        }
+        Ok(true)
     }
 
-    /// Whether another text of this key may begin; makes room for it where one gives way.
-    fn has_room(&mut self, key: Key, most: usize) -> bool {
-        let texts = self.texts.iter().filter(|joined| joined.key == key);
-        if texts.count() <= most {
-            return true;
-        }
+    /// Ends the oldest of these texts that waits for nothing, if there is one. A match that goes on in
+    /// it ends there.
+    fn forget_oldest(
+        &mut self,
+        which: impl Fn(&Joined) -> bool,
+        scanner: &Scanner,
+        harvest: &mut Harvest,
+    ) -> Result<bool, ScanError> {
         let mut texts = self.texts.iter();
-        let idle = texts.position(|joined| joined.key == key && joined.waits_for_nothing());
-        let oldest = idle.filter(|_| most > 0);
-        if let Some(oldest) = oldest {
-            self.texts.remove(oldest);
-        }
-        oldest.is_some()
+        let oldest = texts.position(|joined| which(joined) && joined.waits_for_nothing());
+        let Some(oldest) = oldest else {
+            return Ok(false);
+        };
+        let mut forgotten = self.texts.remove(oldest);
+        forgotten.end(scanner, harvest)?;
+        Ok(true)
     }
 
     /// Takes out the texts that are over.
@@ -273,20 +309,6 @@ impl Joins {
                 self.spare.push(over);
             }
         }
-    }
-
-    /// Forgets a text if there are too many. What is worth waiting for is not forgotten: a cap is no
-    /// place to hide behind.
-    fn make_room(&mut self) -> Result<(), ScanError> {
-        if self.texts.len() < TEXTS_MAX {
-            return Ok(());
-        }
-        let idle = self
-            .texts
-            .iter()
-            .position(|joined| joined.waits_for_nothing());
-        self.texts.remove(idle.ok_or(ScanError::TooLong)?);
-        Ok(())
     }
 
     fn end_piece(&mut self, at: &At<'_>, harvest: &mut Harvest) -> Result<(), ScanError> {
@@ -312,8 +334,11 @@ impl Joins {
         // A text that goes on has this in it too. But what stands right at the start of the piece is
         // joined there to the word before, which takes its boundary.
         let is_first = first == start && matches!(begun, Begun::Plain(0) | Begun::Encoded);
-        for key in self.with_room(key, if is_first { AT_ONCE_MAX } else { 0 }) {
-            self.make_room()?;
+        let most = if is_first { AT_ONCE_MAX } else { 0 };
+        for key in keys_of(key) {
+            if !self.has_room(key, most, (at.scanner, harvest))? {
+                continue;
+            }
             let first = end - tail.len() as u64;
             let mut joined = self
                 .spare
@@ -331,4 +356,10 @@ impl Joins {
         }
         Ok(())
     }
+}
+
+/// The texts that a piece of this key belongs to.
+fn keys_of(key: Key) -> impl Iterator<Item = Key> {
+    let at_path = Some(key).filter(|key| *key != IN_ORDER);
+    [IN_ORDER].into_iter().chain(at_path)
 }

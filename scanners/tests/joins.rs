@@ -284,6 +284,44 @@ fn what_was_whole_before_does_not_hide_a_value() {
     }
 }
 
+/// What gives way to others that begin has not ended in silence.
+#[test]
+fn what_goes_on_and_is_forgotten_is_reported() {
+    let scanner = scanner();
+    let (first, rest) = JWT.split_at(1);
+    let escaped = ["gh\\u0070", "_ZJDeVREhkptGF7Wvep0N\\u0077JWlPEQP7a0t2nxL"];
+    let text = format!(
+        "{{\"a\":[\"{first}\",\"{rest}\",\"{}\",\"{}\",\"-\",\"g\",\"that\"]}}",
+        escaped[0], escaped[1]
+    );
+    let answer = hold_all_cuts(&scanner, &Carrier::Json, text.as_bytes());
+    assert_eq!(ids(&answer), ["github-token", "jwt"]);
+    // The same where nothing came to it for too long.
+    for (filler, expected) in [
+        (8_150, ["github-token", "jwt"]),
+        (8_250, ["jwt", "github-token"]),
+    ] {
+        let pause = "1,".repeat(filler);
+        let text = format!("[\"{first}\",\"{rest}\",{pause}\"{GITHUB}\",\"that\"]");
+        let whole = scan(&scanner, &Carrier::Json, [text.as_bytes()]);
+        assert_eq!(ids(&whole), expected);
+        for length in [1, 7, 1000] {
+            let cut = scan(&scanner, &Carrier::Json, text.as_bytes().chunks(length));
+            assert_eq!(brief(&whole), brief(&cut));
+        }
+    }
+}
+
+#[test]
+fn a_line_break_that_begins_a_part_belongs_to_it_in_every_cut() {
+    let scanner = scanner();
+    let carrier = Carrier::from_content_type("multipart/form-data; boundary=edge");
+    let (head, rest) = (&PEM[..16], &PEM[16..70]);
+    let text = parts(&[head, rest, "\nMIIEpAIBAAKC"]).replace("--edge--\r\n", "");
+    let answer = hold_all_cuts(&scanner, &carrier, text.as_bytes());
+    assert_eq!(ids(&answer), ["private-key"]);
+}
+
 #[test]
 fn numbers_and_addresses_are_not_put_together() {
     let scanner = scanner();

@@ -111,19 +111,24 @@ impl Joined {
     }
 
     /// The next piece of it starts here.
-    pub(super) fn start_piece(&mut self, at: u64) {
-        if self.is_stale(at) {
-            self.is_over = true;
-            return;
+    pub(super) fn start_piece(
+        &mut self,
+        start: u64,
+        at: &At<'_>,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        if self.is_stale(start) {
+            return self.end(at.scanner, harvest);
         }
-        let waited = self.waits_from.is_some_and(|from| at < from + HELD_MAX);
+        let waited = self.waits_from.is_some_and(|from| start < from + HELD_MAX);
         if !waited {
-            self.gone = at;
+            self.gone = start;
         }
         if let Some(text) = &mut self.text {
             text.gone = self.gone;
         }
         self.added = Some(0);
+        Ok(())
     }
 
     /// Adds bytes of the piece under way, if it is one of this text.
@@ -174,6 +179,17 @@ impl Joined {
         scanner.first_begun(&self.early).map(|start| start as u64)
     }
 
+    /// Nothing more comes. What goes on in it has ended, and is handed out.
+    pub(super) fn end(
+        &mut self,
+        scanner: &Scanner,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        self.is_over = true;
+        self.scan(scanner, true, harvest)
+    }
+
+    /// Scans what was added.
     pub(super) fn scan(
         &mut self,
         scanner: &Scanner,
@@ -269,10 +285,11 @@ impl Joined {
         self.added.is_none() && self.waits_from.is_none()
     }
 
-    /// The first position of the body that waits for what comes of this text; `at` was read.
-    pub(super) fn hold(&self, at: u64) -> Option<u64> {
+    /// The first position of the body that waits for what comes of this text; the next piece starts at
+    /// `next` or later.
+    pub(super) fn hold(&self, next: u64) -> Option<u64> {
         match (self.added, &self.text) {
-            (None, _) => self.waits_from.filter(|from| at < from + HELD_MAX),
+            (None, _) => self.waits_from.filter(|from| next < from + HELD_MAX),
             (Some(_), Some(text)) => text.hold().map(|hold| hold.max(self.gone)),
             (Some(added), None) => Some(self.gone).filter(|_| added > 0),
         }

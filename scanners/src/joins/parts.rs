@@ -233,6 +233,12 @@ impl Parts {
         Some(self.given).filter(|_| self.inside == Inside::Body && at_break)
     }
 
+    /// Where the next piece may start at the earliest.
+    pub(super) fn next_piece(&self) -> u64 {
+        let has_begun = self.inside == Inside::Body && !self.has_given;
+        if has_begun { self.given } else { self.read }
+    }
+
     /// The first position that may belong to a fence not read to its end.
     pub(crate) fn hold(&self) -> u64 {
         self.read - self.line.len() as u64
