@@ -355,7 +355,11 @@ impl Candidate {
         let Step::Match { doubtful, .. } = self.decide(text, token.row, self.at) else {
             return Step::No;
         };
-        let kind = SwallowKind::Run(*alphabet);
+        let kind = if alphabet.contains(b'\\') {
+            SwallowKind::Lines(*alphabet)
+        } else {
+            SwallowKind::Run(*alphabet)
+        };
         Step::Open(Box::new(Swallow::new(self, text, (kind, doubtful), key)))
     }
 
@@ -566,6 +570,8 @@ pub(crate) struct Swallow {
 enum SwallowKind {
     /// As long as the bytes are of this alphabet.
     Run(ByteSet),
+    /// The same over several lines, whose ends may be escaped: the lines of a PuTTY key.
+    Lines(ByteSet),
     /// Up to the end of the `-----END ...-----` line: the second rule of five dashes.
     Pem { dashes: u8, rules: u8 },
 }
@@ -594,6 +600,7 @@ impl Swallow {
         let there = text.from(self.at);
         let length = match &mut self.kind {
             SwallowKind::Run(alphabet) => run_length(there, alphabet),
+            SwallowKind::Lines(alphabet) => lines_length(there, alphabet),
             SwallowKind::Pem { dashes, rules } => pem_length(there, dashes, rules),
         };
         self.fingerprint
@@ -601,12 +608,13 @@ impl Swallow {
         self.at += length as u64;
         let rest = there.get(length..).unwrap_or_default();
         let escape = rest.len() <= ESCAPE_MAX && rest.iter().all(|byte| *byte == b'\\');
-        let open = rest.is_empty() || escape && self.is_pem();
+        let open = rest.is_empty() || escape && self.has_lines();
         !open || text.ended || self.is_closed()
     }
 
-    pub(crate) fn is_pem(&self) -> bool {
-        matches!(self.kind, SwallowKind::Pem { .. })
+    /// Whether it goes on over the ends of lines.
+    pub(crate) fn has_lines(&self) -> bool {
+        matches!(self.kind, SwallowKind::Pem { .. } | SwallowKind::Lines(_))
     }
 
     /// Whether its own last byte told where it ends.
@@ -622,19 +630,12 @@ impl Swallow {
 /// The most backslashes of one escape, as deep as encodings are undone.
 const ESCAPE_MAX: usize = 8;
 
-/// How many bytes belong to a PEM body and its end line. Backslashes belong to it where they
-/// stand for a line end, once or several times escaped: masking half of `\"` would end the string
-/// it is in.
+/// How many bytes belong to a PEM body and its end line.
 fn pem_length(bytes: &[u8], dashes: &mut u8, rules: &mut u8) -> usize {
     let mut length = 0;
     while let Some(byte) = bytes.get(length) {
-        let rest = bytes.get(length..).unwrap_or_default();
-        let escapes = rest.iter().take_while(|byte| **byte == b'\\').count();
-        let stands_for_break = matches!(rest.get(escapes), Some(b'n' | b'r' | b't' | b'/'));
-        if escapes > 0 && (escapes > ESCAPE_MAX || !stands_for_break) {
-            return length;
-        }
-        if *rules == 2 || !PEM_BODY.contains(*byte) {
+        let step = step_length(bytes.get(length..).unwrap_or_default());
+        if step == 0 || *rules == 2 || !PEM_BODY.contains(*byte) {
             return length;
         }
         *dashes = if *byte == b'-' { *dashes + 1 } else { 0 };
@@ -642,9 +643,35 @@ fn pem_length(bytes: &[u8], dashes: &mut u8, rules: &mut u8) -> usize {
             *dashes = 0;
             *rules += 1;
         }
-        length += if escapes > 0 { escapes + 1 } else { 1 };
+        length += step;
     }
     length
+}
+
+/// How many bytes belong to lines of this alphabet.
+fn lines_length(bytes: &[u8], alphabet: &ByteSet) -> usize {
+    let mut length = 0;
+    while let Some(byte) = bytes.get(length) {
+        let step = step_length(bytes.get(length..).unwrap_or_default());
+        if step == 0 || !alphabet.contains(*byte) {
+            return length;
+        }
+        length += step;
+    }
+    length
+}
+
+/// How long the byte that stands first is, with what it escapes. Backslashes belong to a value where
+/// they stand for a line end, once or several times escaped, and else are of no length: masking half
+/// of `\"` would end the string it is in.
+fn step_length(bytes: &[u8]) -> usize {
+    let escapes = bytes.iter().take_while(|byte| **byte == b'\\').count();
+    let stands_for_break = matches!(bytes.get(escapes), Some(b'n' | b'r' | b't' | b'/'));
+    match escapes {
+        0 => 1,
+        1..=ESCAPE_MAX if stands_for_break => escapes + 1,
+        _ => 0,
+    }
 }
 
 /// Base64, line ends raw and escaped, and what RFC 1421 headers are made of.

@@ -14,6 +14,8 @@ use crate::{ByteSet, Segment, Shape, Signature};
 const TRIES: usize = 300_000;
 /// The longest a run without an upper bound is drawn, beyond its minimum.
 const OPEN_RUN: u32 = 24;
+/// What a carrier writes before a character of its own.
+const ESCAPE: u8 = b'\\';
 
 /// Draws values.
 #[derive(Clone, Debug)]
@@ -124,7 +126,7 @@ impl ExampleMaker {
     }
 
     fn run(&mut self, alphabet: ByteSet, count: u32) -> Vec<u8> {
-        let letters: Vec<u8> = alphabet.iter().collect();
+        let letters: Vec<u8> = alphabet.iter().filter(|byte| *byte != ESCAPE).collect();
         (0..count).filter_map(|_| self.one_of(&letters)).collect()
     }
 
@@ -157,9 +159,10 @@ impl ExampleMaker {
             HirKind::Empty | HirKind::Look(_) => {}
             HirKind::Literal(literal) => value.extend_from_slice(&literal.0),
             HirKind::Class(class) => {
-                let letters: Vec<u8> = class_bytes(class).iter().collect();
-                value.extend(self.one_of(&letters));
+                value.extend(self.run(class_bytes(class), 1));
             }
+            HirKind::Repetition(repetition)
+                if repetition.min == 0 && is_escape(&repetition.sub) => {}
             HirKind::Repetition(repetition) => {
                 let max = repetition.max.unwrap_or(u32::MAX);
                 for _ in 0..self.between(repetition.min, max) {
@@ -169,12 +172,27 @@ impl ExampleMaker {
             HirKind::Capture(capture) => self.sample(&capture.sub, value),
             HirKind::Concat(parts) => parts.iter().for_each(|part| self.sample(part, value)),
             HirKind::Alternation(parts) => {
+                let mut parts: Vec<&Hir> = parts.iter().collect();
+                if !parts.iter().all(|part| is_escape(part)) {
+                    parts.retain(|part| !is_escape(part));
+                }
                 let index = usize::try_from(self.below(parts.len() as u64)).unwrap_or(0);
                 if let Some(part) = parts.get(index) {
                     self.sample(part, value);
                 }
             }
         }
+    }
+}
+
+/// Whether what `hir` matches starts with the backslashes that a carrier writes before a quote or for
+/// the end of a line. A pattern allows them; the value itself has none.
+fn is_escape(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.first() == Some(&ESCAPE),
+        HirKind::Repetition(repetition) => is_escape(&repetition.sub),
+        HirKind::Concat(parts) => parts.first().is_some_and(is_escape),
+        _ => false,
     }
 }
 

@@ -160,6 +160,45 @@ fn masks_of_every_example_of_the_catalog_leave_every_carrier_whole() {
 }
 
 #[test]
+fn every_line_of_a_putty_key_is_masked_and_its_carrier_stays_whole() {
+    let key = FingerprintKey::new([7; 32]);
+    let scanner = Arc::new(Scanner::new(Catalog::builtin(), KnownSecrets::none(), key).unwrap());
+    // As long as the lines of an RSA key of 2048 bits: the public half is no part of a match.
+    let lines = |letter: &str, count: usize| format!("{}\r\n", letter.repeat(64)).repeat(count);
+    let text = format!(
+        "PuTTY-User-Key-File-3: ssh-rsa\r\nEncryption: none\r\nComment: a \"b\"\r\nPublic-Lines: 6\r\n{}\
+         Private-Lines: 14\r\n{}Private-MAC: {}\r\nthe \"end\"\r\n",
+        lines("Q", 6),
+        lines("Z", 14),
+        "0".repeat(64)
+    );
+    for (wrap, carrier) in [
+        (
+            (|text| text.to_owned()) as fn(&str) -> String,
+            Carrier::Text,
+        ),
+        (json, Carrier::Json),
+        (json_twice, Carrier::Json),
+        (|text| json_twice(&json(text)), Carrier::Json),
+    ] {
+        let wrapped = wrap(&text);
+        let (cleared, findings) = scan(&scanner, &carrier, [wrapped.as_bytes()]).unwrap();
+        let shown = String::from_utf8_lossy(&cleared);
+        assert!(!shown.contains("ZZ") && shown.contains("QQ"), "{shown}");
+        assert!(
+            findings
+                .iter()
+                .all(|finding| &*finding.signature.id == "putty-private-key")
+        );
+        assert!(
+            !findings.is_empty() && shown.contains("MAC: 0000"),
+            "{shown}"
+        );
+        assert!(carrier == Carrier::Text || is_json(&cleared), "{shown}");
+    }
+}
+
+#[test]
 fn a_mask_that_starts_inside_an_encoded_character_leaves_it_one() {
     let scanner = scanner();
     for (before, carrier) in [("%", Carrier::Form), ("%4", Carrier::Form)] {

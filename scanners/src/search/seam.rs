@@ -52,7 +52,7 @@ impl Search {
             }
         });
         self.swallows.retain(|swallow| {
-            let goes_on = swallow.is_pem() || swallow.start < since;
+            let goes_on = swallow.has_lines() || swallow.start < since;
             if !goes_on {
                 harvest.found.push(Found::swallowed(swallow));
             }

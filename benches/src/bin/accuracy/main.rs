@@ -1,9 +1,10 @@
 //! Recall and precision of the scanner on made-up values, and its findings in a clean corpus.
 //!
-//! `accuracy [--samples N] [--seed N] [--clean DIR [--carrier TYPE]]` draws fresh values of every signature, hides
+//! `accuracy [--samples N] [--seed N] [--clean DIR [--carrier TYPE]] [--list]` draws fresh values of every signature, hides
 //! each in every encoding and carrier and cuts the text at every place, draws values whose check
 //! fails, and prints one line per family and one per way of hiding. `--clean` adds the findings in
-//! the files of a folder in which there should be none, read as texts or as what `--carrier` says. For comparing with other tools
+//! the files of a folder in which there should be none, read as texts or as what `--carrier` says;
+//! `--list` each of them, and each value that was missed. For comparing with other tools
 //! (`benches/compare`), `--write DIR` writes the values to files instead, and `--scan DIR` prints
 //! what is found in each file of a folder.
 //!
@@ -42,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         return files::scan(&scanner, folder);
     }
     if options.samples > 0 {
-        measure::run(&scanner, options.samples, options.seed)?;
+        measure::run(&scanner, (options.samples, options.seed), options.list)?;
     }
     if let Some(folder) = &options.clean {
         clean::run(&scanner, (folder, &options.carrier), options.list)?;

@@ -40,10 +40,17 @@ struct Row {
     hidden: Count,
     cuts: Count,
     broken: Count,
+    /// The texts in which it was missed, and the hiding of each.
+    missed: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// Measures every signature and prints the tables.
-pub(crate) fn run(scanner: &Arc<Scanner>, samples: u32, seed: u64) -> anyhow::Result<()> {
+/// Measures every signature and prints the tables; if asked to, also each text that was missed, to
+/// standard error.
+pub(crate) fn run(
+    scanner: &Arc<Scanner>,
+    (samples, seed): (u32, u64),
+    list: bool,
+) -> anyhow::Result<()> {
     let mut maker = ExampleMaker::new(seed);
     let mut rows = Vec::new();
     let mut hidings: BTreeMap<(&str, bool), Count> = BTreeMap::new();
@@ -51,6 +58,9 @@ pub(crate) fn run(scanner: &Arc<Scanner>, samples: u32, seed: u64) -> anyhow::Re
         let mut row = Row::default();
         for _ in 0..samples {
             sample(scanner, signature, &mut maker, (&mut row, &mut hidings))?;
+        }
+        for (hiding, text) in row.missed.iter().filter(|_| list) {
+            eprintln!("{}\t{hiding}\t{}", signature.id, text.escape_ascii());
         }
         rows.push((Arc::clone(signature), row));
     }
@@ -83,6 +93,9 @@ fn sample(
                 .entry((hiding.name, checked))
                 .or_default()
                 .add(found);
+            if !found {
+                row.missed.push((hiding.name, text.clone()));
+            }
         }
     }
     for at in 0..=text.len() {
