@@ -126,7 +126,10 @@ impl ExampleMaker {
     }
 
     fn run(&mut self, alphabet: ByteSet, count: u32) -> Vec<u8> {
-        let letters: Vec<u8> = alphabet.iter().filter(|byte| *byte != ESCAPE).collect();
+        // Letters that go on over the ends of lines are drawn as one line.
+        let line = alphabet.contains(ESCAPE) && alphabet.contains(b'A');
+        let is_drawn = |byte: &u8| *byte != ESCAPE && !(line && byte.is_ascii_whitespace());
+        let letters: Vec<u8> = alphabet.iter().filter(is_drawn).collect();
         (0..count).filter_map(|_| self.one_of(&letters)).collect()
     }
 

@@ -60,7 +60,8 @@ pub(crate) fn run(
             sample(scanner, signature, &mut maker, (&mut row, &mut hidings))?;
         }
         for (hiding, text) in row.missed.iter().filter(|_| list) {
-            eprintln!("{}\t{hiding}\t{}", signature.id, text.escape_ascii());
+            let (id, text) = (&signature.id, text.escape_ascii());
+            writeln!(std::io::stderr(), "{id}\t{hiding}\t{text}")?;
         }
         rows.push((Arc::clone(signature), row));
     }
