@@ -227,8 +227,8 @@ impl Code {
                  on safely."
             }
             Self::UndecodableBody => {
-                "Send the body without compression or as gzip, deflate, br or zstd, and check that \
-                 it is not damaged."
+                "Send the whole body, without compression or as gzip, deflate, br or zstd, and check \
+                 that it is not damaged."
             }
             Self::UpstreamTls => {
                 "Check the destination's certificate; if it is signed by a private authority, add \

@@ -249,6 +249,7 @@ async fn answer(
         version: asked.version,
         method: asked.method,
         body: inbound.out,
+        scanned: terms.matters(Side::Response),
     };
     framing::prepare_response(&mut head, &out);
     exchange.outcome(|outcome| outcome.status = Some(head.status.as_u16()));
@@ -280,6 +281,9 @@ async fn inspect_answer(
     let bodiless = asked.method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
     let mut held = None;
     if !bodiless && !body.is_end_stream() {
+        if terms.enforces(side) && framing::is_piece(head) {
+            return Err(in_pieces(exchange));
+        }
         let subject = Subject {
             side,
             headers: &head.headers,
@@ -322,6 +326,21 @@ fn not_held(exchange: &OpenExchange, side: Side, failed: &HoldFailed) -> Refused
     troubled(exchange, trouble)
 }
 
+/// A part of a document where the whole was asked for: what stands across its ends cannot be seen in it.
+fn in_pieces(exchange: &OpenExchange) -> Refused {
+    exchange.outcome(|outcome| {
+        let reason = "a part where the whole was asked for";
+        outcome.failure.get_or_insert(Failure {
+            fault: Fault::Upstream,
+            reason,
+        });
+    });
+    Refused {
+        detail: Some(Cow::Borrowed(IN_PIECES)),
+        ..troubled(exchange, Trouble::UndecodableBody)
+    }
+}
+
 fn troubled(exchange: &OpenExchange, trouble: Trouble) -> Refused {
     Refused {
         verdict: exchange.fail(trouble),
@@ -338,6 +357,9 @@ fn sealed_off(exchange: &OpenExchange, verdict: Verdict) -> Refused {
     ));
     Refused { verdict, detail }
 }
+
+const IN_PIECES: &str =
+    "the upstream sent a part of a document, which cannot be inspected without the rest";
 
 #[cfg(test)]
 mod tests {

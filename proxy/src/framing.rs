@@ -12,6 +12,7 @@
 //! scanning of values (`heads`), and any socket.
 
 mod messages;
+mod pieces;
 mod prepare;
 
 use http::header::{
@@ -23,6 +24,7 @@ use http::{Method, StatusCode, Uri, Version, request, response};
 use thiserror::Error;
 
 pub(crate) use messages::{Followed, Messages, Signs};
+pub(crate) use pieces::is_piece;
 pub(crate) use prepare::{
     BodyOut, RequestOut, ResponseOut, clean_trailers, prepare_request, prepare_response, seal_of,
 };

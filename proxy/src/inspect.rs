@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use egret_audit::Failure;
-use egret_policies::{Code, Host, Trouble, Verdict, VerdictAction};
+use egret_policies::{Code, Host, Mode, Trouble, Verdict, VerdictAction};
 use egret_scanners::{Carrier, Finding, Part, Side};
 use http::header::{self, HeaderMap};
 use hyper::body::{Body as _, Incoming};
@@ -55,6 +55,12 @@ impl Terms {
         self.snapshot
             .policy
             .scan_matters(self.rule.as_deref(), side)
+    }
+
+    /// Whether anything found on this side changes what passes: as [`Terms::matters`], but where the policy only tells
+    /// what it would do.
+    pub(crate) fn enforces(&self, side: Side) -> bool {
+        self.matters(side) && self.snapshot.policy.mode() == Mode::Enforce
     }
 
     /// Whether a finding is to be overwritten where it stands, or not to pass.

@@ -14,6 +14,7 @@ mod faults;
 mod gates;
 mod identity;
 pub(crate) mod llm;
+mod ranges;
 mod web;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,8 @@
 //! POST /early               413 while the request body is still being read
 //! GET  /endless             a body that never ends
 //! ```
+//!
+//! What comes in ranges is [`ranges`]'s.
 
 use std::io;
 use std::pin::Pin;
@@ -33,7 +35,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
 use super::book::{Entry, Reading};
-use super::{Body, World};
+use super::{Body, World, ranges};
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -56,7 +58,8 @@ pub(super) async fn answer(
         tokio::spawn(async move { world.book.read(entry, body).await });
         return status(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    if world.book.read(entry, request.into_body()).await.is_none() {
+    let (head, body) = request.into_parts();
+    if world.book.read(entry, body).await.is_none() {
         return status(StatusCode::BAD_REQUEST);
     }
     match name {
@@ -83,6 +86,10 @@ pub(super) async fn answer(
                 .pass(&parameter::<String>(&uri, "gate").unwrap_or_default())
                 .await;
             typed("text/plain", full("at last\n"))
+        }
+        "document" => ranges::document(&world.reply.pieces().concat(), &head.headers),
+        "piece" | "pieces" | "difference" => {
+            ranges::unasked(name, argument, &world.reply.pieces().concat())
         }
         "endless" => typed("application/octet-stream", endless()),
         _ => typed("text/plain", full("the embedded origin\n")),
@@ -299,7 +306,8 @@ pub(super) fn without_body(response: Response<Body>) -> Response<Body> {
     Response::from_parts(head, empty())
 }
 
-fn typed(content_type: &'static str, body: Body) -> Response<Body> {
+/// An answer of this type.
+pub(super) fn typed(content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let content_type = hyper::header::HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -310,7 +318,8 @@ fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
-fn full(body: impl Into<Bytes>) -> Body {
+/// A body that is there at once.
+pub(super) fn full(body: impl Into<Bytes>) -> Body {
     Full::new(body.into())
         .map_err(|never| match never {})
         .boxed_unsync()

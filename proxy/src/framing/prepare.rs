@@ -3,12 +3,12 @@
 
 use http::header::{
     self, ACCEPT_ENCODING, ACCEPT_RANGES, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE,
-    ETAG, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    ETAG, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::{Method, StatusCode, Version, request, response};
 
-use super::names_in;
+use super::{names_in, pieces};
 
 /// What goes out as the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub(crate) struct ResponseOut {
     pub(crate) method: Method,
     /// Its body.
     pub(crate) body: BodyOut,
+    /// It was scanned: what was asked for was the whole.
+    pub(crate) scanned: bool,
 }
 
 /// Makes a request head fit for the next hop. The target is the caller's.
@@ -87,8 +89,7 @@ pub(crate) fn prepare_request(head: &mut request::Parts, out: RequestOut) {
     }
     if out.scan_response {
         accept_what_can_be_read(headers);
-        headers.remove(RANGE);
-        headers.remove(IF_RANGE);
+        pieces::ask_for_the_whole(headers);
     }
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -113,7 +114,9 @@ pub(crate) fn prepare_response(head: &mut response::Parts, out: &ResponseOut) {
     let length = headers.get(CONTENT_LENGTH).cloned();
     strip_hop_by_hop(headers);
     headers.remove(header::ALT_SVC);
-    headers.remove(ACCEPT_RANGES);
+    if out.scanned {
+        headers.remove(ACCEPT_RANGES);
+    }
     forget_body(headers, out.body);
     let speaks_of_another = out.method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
     let never_has_body = head.status == StatusCode::NO_CONTENT || head.status.is_informational();
@@ -298,7 +301,7 @@ static NOT_IN_TRAILERS: [HeaderName; 13] = [
     HOST,
     TRAILER,
     EXPECT,
-    RANGE,
+    header::RANGE,
     header::AUTHORIZATION,
     header::SET_COOKIE,
     COOKIE,

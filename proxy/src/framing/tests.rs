@@ -450,6 +450,8 @@ fn hop_by_hop_headers_stay_behind() {
                 ("expect", "100-continue"),
                 ("range", "bytes=0-5"),
                 ("if-range", "x"),
+                ("request-range", "bytes=0-5"),
+                ("a-im", "diffe, range"),
             ],
         ),
         BodyOut::NONE,
@@ -515,6 +517,19 @@ fn an_unscanned_response_may_be_a_range() {
     prepare_request(&mut parts, out);
     assert!(parts.headers.contains_key(RANGE));
     assert_eq!(text(&parts.headers, ACCEPT_ENCODING), Some("dcz"));
+    let mut parts = response(
+        206,
+        &[("accept-ranges", "bytes"), ("content-range", "bytes 0-5/9")],
+    );
+    let out = ResponseOut {
+        version: Version::HTTP_11,
+        method: Method::GET,
+        body: BODY,
+        scanned: false,
+    };
+    prepare_response(&mut parts, &out);
+    assert_eq!(text(&parts.headers, "accept-ranges"), Some("bytes"));
+    assert_eq!(text(&parts.headers, "content-range"), Some("bytes 0-5/9"));
 }
 
 #[test]
@@ -583,6 +598,7 @@ fn what_was_true_of_the_coded_body_is_not_said_of_the_plain() {
             decoded: true,
             ..BODY
         },
+        scanned: true,
     };
     prepare_response(&mut parts, &out);
     let mut names: Vec<_> = parts.headers.keys().map(HeaderName::as_str).collect();
@@ -610,6 +626,7 @@ fn responses_without_a_body_have_their_own_rules() {
             version: Version::HTTP_11,
             method,
             body: BodyOut::NONE,
+            scanned: true,
         };
         prepare_response(&mut parts, &out);
         text(&parts.headers, CONTENT_LENGTH).map(str::to_owned)
