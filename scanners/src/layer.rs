@@ -217,6 +217,17 @@ enum Trigger {
 }
 
 impl Encoding {
+    /// What stands at the start of these bytes.
+    pub(crate) fn unit(&self, bytes: &[u8], ended: bool) -> Unit {
+        (self.unit)(bytes, ended)
+    }
+
+    /// The bytes at the start that stand for themselves whatever follows them.
+    pub(crate) fn literals<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let length = self.announced(bytes).unwrap_or(bytes.len());
+        bytes.get(..length).unwrap_or_default()
+    }
+
     /// The first byte that can start an encoded character.
     fn announced(&self, bytes: &[u8]) -> Option<usize> {
         match self.announces {
@@ -457,6 +468,15 @@ impl Layer {
         self.window.extend_from_slice(bytes);
     }
 
+    /// The bytes at hand, to be added to and put back.
+    pub(crate) fn take_window(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.window)
+    }
+
+    pub(crate) fn put_window(&mut self, window: Vec<u8>) {
+        self.window = window;
+    }
+
     /// Goes on with a match that is being swallowed in the encoded text, from this position on.
     pub(crate) fn adopt(&mut self, mut swallow: Swallow, at: u64) {
         swallow.at = at;
@@ -526,7 +546,7 @@ impl Layer {
                 .min(search.hold(until))
                 .max(watch.earliest)
                 .max(*base);
-            let mut view = View::new(Decoder::Units(encoding.unit), trigger, start, *depth + 1);
+            let mut view = View::new(Decoder::Units(encoding), trigger, start, *depth + 1);
             let encoded = (base64.as_deref(), compressed.as_deref());
             let floors = Layer::floors(search, runs, encoded, until);
             view.take_over(scanner, &text, (floors, search.swallows()), harvest)?;

@@ -8,6 +8,7 @@ use crate::ByteSet;
 use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::text::{Text, run_length};
 use crate::units::sextet;
+use std::sync::LazyLock;
 
 /// An encoding of runs, with the alignment it assumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,19 @@ impl RunState {
         }
     }
 
+    /// Whether the next character is the first of a group that stands for whole bytes.
+    pub(crate) fn is_between_groups(&self, kind: RunKind) -> bool {
+        let (_, skip) = kind.layout();
+        self.count == 0 && self.skipped == skip
+    }
+
+    /// So many characters were read, in whole groups.
+    pub(crate) fn pass(&mut self, characters: u64) {
+        self.read += characters;
+        self.bits = 0;
+        self.pair_done = true;
+    }
+
     /// Takes a character of this value; a decoded byte, if one is complete, with where it starts.
     #[inline]
     pub(crate) fn take(&mut self, kind: RunKind, (value, at): (u8, u64)) -> Option<(u8, u64)> {
@@ -70,6 +84,46 @@ impl RunState {
         Some((byte, started))
     }
 }
+
+/// The characters of an encoding that stand for whole bytes together.
+pub(crate) enum Groups {
+    Of2,
+    Of4,
+    Of8,
+    /// Something stands between them.
+    None,
+}
+
+/// The value of each byte in an encoding.
+pub(crate) struct Values([u8; 256]);
+
+/// The greatest value; a byte outside the encoding has a greater one.
+pub(crate) const VALUE_MAX: u8 = 63;
+/// What it has.
+const NO_VALUE: u8 = u8::MAX;
+
+impl Values {
+    fn new(kind: RunKind) -> Values {
+        let mut bytes = 0..=u8::MAX;
+        Values(std::array::from_fn(|_| {
+            bytes
+                .next()
+                .and_then(|byte| kind.value(byte))
+                .unwrap_or(NO_VALUE)
+        }))
+    }
+
+    #[inline]
+    pub(crate) fn of(&self, byte: u8) -> u8 {
+        let Values(values) = self;
+        values.get(usize::from(byte)).copied().unwrap_or(NO_VALUE)
+    }
+}
+
+static BASE64_VALUES: LazyLock<Values> = LazyLock::new(|| Values::new(RunKind::Base64));
+static BASE32_VALUES: LazyLock<Values> = LazyLock::new(|| Values::new(RunKind::Base32(false)));
+static BASE32_LOWER_VALUES: LazyLock<Values> = LazyLock::new(|| Values::new(RunKind::Base32(true)));
+static HEX_VALUES: LazyLock<Values> = LazyLock::new(|| Values::new(RunKind::Hex(0)));
 
 /// One step of decoding.
 pub(crate) enum RunStep {
@@ -111,6 +165,26 @@ impl RunKind {
                 b'A'..=b'F' => Some(byte - b'A' + 10),
                 _ => None,
             },
+        }
+    }
+
+    /// The values of all bytes.
+    pub(crate) fn values(self) -> &'static Values {
+        match self {
+            RunKind::Base64 => &BASE64_VALUES,
+            RunKind::Base32(false) => &BASE32_VALUES,
+            RunKind::Base32(true) => &BASE32_LOWER_VALUES,
+            RunKind::Hex(_) | RunKind::HexPairs => &HEX_VALUES,
+        }
+    }
+
+    /// How many characters stand for whole bytes, if nothing stands between them.
+    pub(crate) fn groups(self) -> Groups {
+        match self {
+            RunKind::Base64 => Groups::Of4,
+            RunKind::Base32(_) => Groups::Of8,
+            RunKind::Hex(_) => Groups::Of2,
+            RunKind::HexPairs => Groups::None,
         }
     }
 

@@ -12,13 +12,13 @@ use crate::ScanError;
 use crate::base64::TELLING;
 use crate::confirm::Swallow;
 use crate::inflate::{BEHIND, Inflater, Progress};
-use crate::layer::{Floors, Layer};
+use crate::layer::{Encoding, Floors, Layer};
 use crate::pen::Pen;
-use crate::runs::{RunKind, RunState, RunStep};
+use crate::runs::{Groups, RunKind, RunState, RunStep, VALUE_MAX};
 use crate::scanner::Scanner;
 use crate::search::{Found, Harvest};
 use crate::text::{Text, give_back};
-use crate::units::{Unit, UnitFn};
+use crate::units::Unit;
 
 /// So many bytes after the last encoded one a view may be closed.
 const QUIET: u64 = 96;
@@ -73,7 +73,7 @@ impl Source {
 /// How the encoded text is read.
 pub(crate) enum Decoder {
     /// Character by character; what is not encoded stands for itself.
-    Units(UnitFn),
+    Units(&'static Encoding),
     /// One run of an encoding, up to its end.
     Run(RunKind, RunState),
     /// One compressed stream, up to its end.
@@ -227,11 +227,12 @@ impl View {
 
     /// Decodes up to where the view might be closed, or up to `to`, as far as the text is at hand.
     fn decode(&mut self, text: &Text<'_>, to: u64, harvest: &mut Harvest) -> Stop {
-        let mut decoded = Vec::new();
+        let mut decoded = self.child.take_window();
+        let before = decoded.len();
         let stop = match &mut self.decoder {
-            Decoder::Units(unit) => {
-                let unit = *unit;
-                self.decode_units(unit, (text, to), &mut decoded)
+            Decoder::Units(encoding) => {
+                let encoding = *encoding;
+                self.decode_units(encoding, (text, to), &mut decoded)
             }
             Decoder::Run(kind, state) => {
                 let (kind, mut state) = (*kind, *state);
@@ -244,8 +245,8 @@ impl View {
                 inflate(inflater, how, text, (&mut self.map, &mut decoded))
             }
         };
-        harvest.decoded += decoded.len() as u64;
-        self.child.push(&decoded);
+        harvest.decoded += (decoded.len() - before) as u64;
+        self.child.put_window(decoded);
         stop
     }
 
@@ -286,8 +287,17 @@ impl View {
         row: &[u8],
         decoded: &mut Vec<u8>,
     ) -> bool {
-        for byte in row {
-            let Some(value) = kind.value_in_row(*byte) else {
+        let from = self.fed;
+        loop {
+            let read = usize::try_from(self.fed - from).unwrap_or(usize::MAX);
+            let rest = row.get(read..).unwrap_or_default();
+            let rest = match kind.groups() {
+                Groups::Of4 => self.read_groups::<4, 3>((kind, state), rest, decoded),
+                Groups::Of8 => self.read_groups::<8, 5>((kind, state), rest, decoded),
+                Groups::Of2 => self.read_groups::<2, 1>((kind, state), rest, decoded),
+                Groups::None => rest,
+            };
+            let Some(value) = rest.first().and_then(|byte| kind.value_in_row(*byte)) else {
                 return false;
             };
             let at = self.fed;
@@ -301,7 +311,69 @@ impl View {
                 }
             }
         }
-        false
+    }
+
+    /// Reads whole groups of characters that stand in a row, as long as the run cannot be left in
+    /// them; what is left.
+    fn read_groups<'a, const CHARACTERS: usize, const BYTES: usize>(
+        &mut self,
+        (kind, state): (RunKind, &mut RunState),
+        row: &'a [u8],
+        decoded: &mut Vec<u8>,
+    ) -> &'a [u8] {
+        if !state.is_between_groups(kind) {
+            return row;
+        }
+        let width = 8 * BYTES / CHARACTERS;
+        // Where each byte starts in its group, and how many characters it takes part of.
+        let places: [(u64, u8); BYTES] = std::array::from_fn(|byte| {
+            let (first, last) = (8 * byte / width, (8 * byte + 7) / width);
+            (
+                first as u64,
+                u8::try_from(last - first + 1).unwrap_or(u8::MAX),
+            )
+        });
+        let values = kind.values();
+        let mut row = row;
+        while let Some((group, rest)) = row.split_first_chunk::<CHARACTERS>() {
+            if self.streak.is_some() && self.fed + CHARACTERS as u64 >= self.leaves_from() {
+                break;
+            }
+            let values = group.map(|byte| values.of(byte));
+            if values.iter().fold(0, |all, value| all | value) > VALUE_MAX {
+                break;
+            }
+            row = rest;
+            let bits = values
+                .iter()
+                .fold(0_u64, |bits, value| bits << width | u64::from(*value));
+            let all = bits.to_be_bytes();
+            let bytes = all.last_chunk::<BYTES>().copied().unwrap_or([0; BYTES]);
+            decoded.extend_from_slice(&bytes);
+            let fed = self.fed;
+            self.map
+                .extend(places.map(|(first, length)| Source::new(fed + first, length)));
+            if let Some(streak) = &mut self.streak {
+                for (byte, (first, length)) in bytes.iter().zip(places) {
+                    *streak = if TELLING.contains(*byte) {
+                        *streak + 1
+                    } else {
+                        0
+                    };
+                    if *streak >= TELLING_STREAK {
+                        self.quiet_since = fed + first + u64::from(length);
+                    }
+                }
+            }
+            self.fed += CHARACTERS as u64;
+            state.pass(CHARACTERS as u64);
+        }
+        row
+    }
+
+    /// From here on the view may be left at the next break.
+    fn leaves_from(&self) -> u64 {
+        self.next_break.max(self.quiet_since + QUIET)
     }
 
     /// Whether a run may be left at this byte: none telling for a while, and it is none.
@@ -317,7 +389,7 @@ impl View {
             return false;
         }
         *streak = 0;
-        self.fed >= self.next_break.max(self.quiet_since + QUIET)
+        self.fed >= self.leaves_from()
     }
 
     /// The view is of a part of a run, and closed where nothing telling comes any more.
@@ -348,18 +420,24 @@ impl View {
 
     fn decode_units(
         &mut self,
-        unit: UnitFn,
+        encoding: &Encoding,
         (text, to): (&Text<'_>, u64),
         decoded: &mut Vec<u8>,
     ) -> Stop {
         while self.fed < to {
+            if self.copy_literals(encoding.literals(text.slice(self.fed, to)), decoded) {
+                return Stop::Break;
+            }
+            if self.fed >= to {
+                break;
+            }
             let there = text.from(self.fed);
             let mut at_break = false;
-            let (bytes, count, length, opens) = match unit(there, text.ended) {
+            let (bytes, count, length, opens) = match encoding.unit(there, text.ended) {
                 Unit::Unknown => break,
                 Unit::Literal => {
                     let byte = there.first().copied().unwrap_or_default();
-                    at_break = byte <= b' ' || byte == b'"';
+                    at_break = is_break(byte);
                     ([byte, 0, 0, 0], 1, 1, false)
                 }
                 Unit::Encoded {
@@ -377,11 +455,29 @@ impl View {
             if opens {
                 self.quiet_since = self.fed;
             }
-            if at_break && self.fed >= self.next_break.max(self.quiet_since + QUIET) {
+            if at_break && self.fed >= self.leaves_from() {
                 return Stop::Break;
             }
         }
         Stop::Starved
+    }
+
+    /// Takes over bytes that stand for themselves, up to where the view may be left (then true).
+    fn copy_literals(&mut self, literals: &[u8], decoded: &mut Vec<u8>) -> bool {
+        let kept = self.leaves_from().saturating_sub(self.fed + 1);
+        let kept = usize::try_from(kept).unwrap_or(usize::MAX);
+        let left = literals
+            .iter()
+            .enumerate()
+            .skip(kept)
+            .find(|(_, byte)| is_break(**byte));
+        let count = left.map_or(literals.len(), |(place, _)| place + 1);
+        decoded.extend_from_slice(literals.get(..count).unwrap_or_default());
+        let from = self.fed;
+        self.fed += count as u64;
+        self.map
+            .extend((from..self.fed).map(|at| Source::new(at, 1)));
+        left.is_some()
     }
 
     fn scan(
@@ -552,6 +648,11 @@ impl View {
         });
         until_end.chain(child)
     }
+}
+
+/// Whether a view of an encoding of characters may be left after this byte.
+fn is_break(byte: u8) -> bool {
+    byte <= b' ' || byte == b'"'
 }
 
 /// Decodes a compressed stream as far as it is at hand, or enough for one go.
