@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use egret_audit::{AuditError, Draft, Failure, Fault, Reload, Writer};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::room::Room;
 
 /// The handle of the audit log.
 #[derive(Debug)]
@@ -17,7 +20,8 @@ pub(crate) struct Ledger {
     patience: Duration,
     /// A record was not acknowledged in time, and the log has not been heard of since: it hangs without an error.
     hangs: Arc<AtomicBool>,
-    /// A record would not fit, as far as is known: see `room`.
+    room: Room,
+    /// A record would not fit, as far as is known.
     full: AtomicBool,
 }
 
@@ -33,11 +37,12 @@ pub(crate) enum Unrecorded {
 }
 
 impl Ledger {
-    pub(crate) fn new(writer: Writer, patience: Duration) -> Self {
+    pub(crate) fn new(writer: Writer, room: Room, patience: Duration) -> Self {
         Self {
             writer: Arc::new(writer),
             patience,
             hangs: Arc::default(),
+            room,
             full: AtomicBool::new(false),
         }
     }
@@ -86,9 +91,25 @@ impl Ledger {
             && !self.full.load(Ordering::Acquire)
     }
 
-    /// Takes over whether another record would fit, and tells what was thought before.
-    pub(crate) fn set_room(&self, room: bool) -> bool {
-        !self.full.swap(!room, Ordering::AcqRel)
+    /// Whether a record could be written at this moment. Asked, not remembered: for what is done before the record of
+    /// it, and must not be done where there can be none. No answer by `deadline` is a no.
+    pub(crate) async fn could_record(&self, deadline: Instant) -> bool {
+        self.is_available()
+            && timeout_at(deadline, self.look()).await.is_ok()
+            && self.is_available()
+    }
+
+    /// Finds out whether another record would fit.
+    pub(crate) async fn look(&self) {
+        let room = self.room.is_left().await;
+        let before = !self.full.swap(!room, Ordering::AcqRel);
+        match room {
+            true if !before => tracing::info!("the audit log has room again"),
+            false if before => {
+                tracing::error!("there is no room for the audit log: nothing is forwarded");
+            }
+            _ => {}
+        }
     }
 
     /// Completes when the log cannot be written.
@@ -185,7 +206,7 @@ mod tests {
             .unwrap();
         let log = Log::open(&path, Durability::Written, SystemTime::UNIX_EPOCH).unwrap();
         let writer = Writer::start(log, Box::new(SystemTime::now)).unwrap();
-        let ledger = Ledger::new(writer, Duration::from_millis(50));
+        let ledger = Ledger::new(writer, Room::of(path), Duration::from_millis(50));
         let draft = draft();
         // More than a pipe holds, at most a megabyte.
         (0..4096).for_each(|_| ledger.note(draft.clone()));

@@ -26,7 +26,7 @@ use crate::listeners::Listeners;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::reload::{self, Reloader, Watch};
-use crate::room;
+use crate::room::{self, Room};
 use crate::roots::{self, RootsError};
 use crate::serve::Shared;
 use crate::snapshot::{LoadError, Source};
@@ -118,7 +118,7 @@ impl Proxy {
         // Before the load: what changes from here on is noticed, by this or by the watch.
         let loaded = reload::contents(&source.files());
         let shared = Arc::new(share(&config, &source, &addresses, phases.clone())?);
-        tokio::spawn(room::watch(log_path(&config), Arc::downgrade(&shared)));
+        tokio::spawn(room::watch(Arc::downgrade(&shared)));
         let reloader = Reloader::new(source, Arc::clone(&shared));
         let watcher = config.watch.then(|| reloader.watch(loaded)).transpose()?;
         let (alive, all_gone) = mpsc::channel(1);
@@ -231,7 +231,8 @@ fn open_ledger(config: &Config) -> Result<Ledger, StartError> {
     };
     let log = Log::open(&path, durability, SystemTime::now())?;
     let writer = Writer::start(log, Box::new(SystemTime::now)).map_err(StartError::Thread)?;
-    Ok(Ledger::new(writer, config.limits.timeouts.record))
+    let patience = config.limits.timeouts.record;
+    Ok(Ledger::new(writer, Room::of(path), patience))
 }
 
 fn accept_all(listeners: Listeners, shared: &Arc<Shared>, alive: &Alive) -> std::io::Result<()> {

@@ -1,8 +1,8 @@
 //! From a name that may be asked for to a line that is verified: one resolution, judged, then dialled.
 //!
 //! Nouns: [`Located`]. Deliberately no record and no refusal: whatever fails becomes part of what is
-//! known, and the judgement that follows denies. No record, no traffic: while it is known that nothing can be
-//! recorded, no name is resolved and no connection opened.
+//! known, and the judgement that follows denies. No record, no traffic: where nothing can be recorded, as far as
+//! can be found out at that moment, no name is resolved and no connection opened.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -38,7 +38,7 @@ impl Located {
 /// Resolves what `known` names and keeps the addresses the policy lets be dialled, all by one rule: what was
 /// judged and masked by one must not be sent under another. `None`: `known` now holds the reason.
 pub(crate) async fn locate(flow: &OpenFlow, known: &mut Known) -> Option<Located> {
-    recordable(flow, known)?;
+    recordable(flow, known).await?;
     let mut addresses = candidates(flow, known).await?;
     let policy = &flow.snapshot.policy;
     let first = addresses.first().map(|address| address.ip());
@@ -62,7 +62,7 @@ pub(crate) async fn dial(
     located: &Located,
     offer: Offer,
 ) -> Option<Line> {
-    recordable(flow, known)?;
+    recordable(flow, known).await?;
     let upstream = &flow.shared.upstream;
     let deadline = upstream.deadline();
     let mut left = located.addresses.clone();
@@ -95,6 +95,7 @@ pub(crate) async fn socket(
     known: &mut Known,
     located: &Located,
 ) -> Option<TcpStream> {
+    recordable(flow, known).await?;
     let upstream = &flow.shared.upstream;
     let dialled = upstream.connect_any(&located.addresses, upstream.deadline());
     match dialled.await {
@@ -110,8 +111,9 @@ pub(crate) async fn socket(
 }
 
 /// `None`: no record could be written of what would come of it, and `known` now says so.
-fn recordable(flow: &OpenFlow, known: &mut Known) -> Option<()> {
-    if flow.shared.ledger.is_available() {
+async fn recordable(flow: &OpenFlow, known: &mut Known) -> Option<()> {
+    let deadline = flow.shared.upstream.deadline();
+    if flow.shared.ledger.could_record(deadline).await {
         return Some(());
     }
     known.fail(Trouble::AuditUnavailable);

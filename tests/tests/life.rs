@@ -1,6 +1,7 @@
 //! The life of the proxy: its log under kill -9 and a full disk, draining, reloading, and its clients' bad manners.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -85,6 +86,54 @@ fn without_a_log_nothing_is_forwarded_and_it_comes_back_by_itself() {
         (world.get("https://origin.test/text").status == 200).then_some(())
     });
     world.finish();
+}
+
+/// A connection is opened before there is a request to record: that there is room is asked first, every time.
+#[test]
+fn without_a_log_no_connection_is_opened_either() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    upstream.set_nonblocking(true).unwrap();
+    let port = upstream.local_addr().unwrap().port();
+    let policy = format!(
+        "version: 1\nrules:\n  - {{ name: local, hosts: [localhost], cidrs: [127.0.0.0/8], ports: [{port}], action: allow }}\n"
+    );
+    let world = Setup::policy(&policy).start();
+    let fetch = |scheme: &str, option: &str| {
+        let url = format!("{scheme}://localhost:{port}/");
+        world.fetch(world.curl(&url).args([option, "--max-time", "20"]))
+    };
+    // In the clear it is opened for a request, in TLS for the handshake. Neither waits for what is noticed by itself.
+    for (scheme, option) in [
+        ("http", "--http1.1"),
+        ("http", "--proxytunnel"),
+        ("https", "--http1.1"),
+        ("https", "--http2"),
+    ] {
+        for _ in 0..3 {
+            world.egret().fill_audit();
+            let refused = fetch(scheme, option);
+            assert_eq!(refused.status, 403, "{scheme} {option}: {}", refused.error);
+            assert_eq!(refused.json()["error"]["code"], "audit_unavailable");
+            let opened = upstream.accept();
+            let none = opened
+                .as_ref()
+                .is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+            assert!(none, "{scheme} {option}: {opened:?}");
+            world.egret().empty_disk();
+            wait_for("room again", || {
+                let ready = egret_tests::call(world.egret().admin, "GET", "/readyz", "");
+                (ready.status == 200).then_some(())
+            });
+        }
+    }
+    // Where there is room, it is.
+    let client = std::thread::spawn({
+        let curl = world.curl(&format!("http://localhost:{port}/"));
+        move || curl.args(["--max-time", "20"]).run()
+    });
+    drop(wait_for("a connection", || upstream.accept().ok()));
+    assert_eq!(client.join().unwrap().status, 502);
+    world.finish_uncounted();
 }
 
 #[test]

@@ -152,7 +152,7 @@ async fn answer(question: &Question, client: SocketAddr, shared: &Arc<Shared>) -
         shared.ledger.note(refused);
         return Some(question.empty_answer(ResponseCode::Refused));
     }
-    if !shared.ledger.is_available() {
+    if !shared.ledger.could_record(shared.upstream.deadline()).await {
         return Some(question.empty_answer(ResponseCode::ServFail));
     }
     let Some(host) = question.host.as_ref().filter(|_| question.is_supported()) else {
