@@ -120,10 +120,8 @@ impl Joined {
         if self.is_stale(start) {
             return self.end(at.scanner, harvest);
         }
-        let waited = self.waits_from.is_some_and(|from| start < from + HELD_MAX);
-        if !waited {
-            self.gone = start;
-        }
+        let waited = self.waits_from.filter(|from| start < from + HELD_MAX);
+        self.gone = waited.unwrap_or(start);
         if let Some(text) = &mut self.text {
             text.gone = self.gone;
         }
