@@ -560,6 +560,8 @@ pub(crate) struct Swallow {
     pub(crate) start: u64,
     pub(crate) signature: u32,
     pub(crate) doubtful: bool,
+    /// Up to where it was read when it was confirmed.
+    pub(crate) told_at: u64,
     /// The next byte to look at.
     pub(crate) at: u64,
     kind: SwallowKind,
@@ -589,6 +591,7 @@ impl Swallow {
             start: candidate.start,
             signature: candidate.signature,
             doubtful,
+            told_at: candidate.at,
             at: candidate.at,
             kind,
             fingerprint,

@@ -595,6 +595,11 @@ impl Layer {
         own.chain(views.flat_map(View::opens)).collect()
     }
 
+    /// The matches being swallowed in the text itself.
+    pub(crate) fn swallows(&self) -> &[Swallow] {
+        self.search.swallows()
+    }
+
     fn has_views(&self) -> bool {
         self.watches().any(|watch| watch.view.is_some())
             || self

@@ -31,6 +31,9 @@ pub(crate) struct Found {
     pub(crate) doubtful: bool,
     /// How many encodings were undone to see it.
     pub(crate) level: u8,
+    /// Up to where it was read when it was known to be one: of a match without end, so much is at hand
+    /// in every cut.
+    pub(crate) told_at: u64,
     /// Whether only the byte after it, or the end of the text, told where it ends.
     pub(crate) ran_on: bool,
     /// How its mask is written.
@@ -237,6 +240,7 @@ impl Search {
             Some(Found {
                 start: needle.start,
                 end: needle.end,
+                told_at: needle.end,
                 signature: known.first + needle.secret,
                 doubtful: false,
                 level: 0,
@@ -373,6 +377,7 @@ impl Found {
         Found {
             start: candidate.start,
             end,
+            told_at: end,
             signature: candidate.signature,
             doubtful,
             level: 0,
@@ -386,6 +391,7 @@ impl Found {
         Found {
             start: swallow.start,
             end: swallow.at,
+            told_at: swallow.told_at,
             signature: swallow.signature,
             doubtful: swallow.doubtful,
             level: 0,

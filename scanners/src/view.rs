@@ -509,8 +509,7 @@ impl View {
         }
         harvest.decoded += inner.decoded;
         let encoded_here = inner.deep.iter().filter(|span| self.decodes(span));
-        let deep =
-            encoded_here.map(|(start, end)| (self.outer_start(*start), self.outer_end(*end)));
+        let deep = encoded_here.map(|span| self.outer_span(*span));
         harvest.deep.extend(deep);
         for inner in inner.found {
             let outer = self.outer(inner);
@@ -528,24 +527,16 @@ impl View {
     }
 
     /// Matches in a text of the last level are none: they show that there is something deeper. Those
-    /// without end are told when they begin, by their first byte: how much more of them is at hand
-    /// depends on the cut.
-    fn make_deep(&mut self, inner: &mut Harvest) {
-        let found = inner.found.drain(..).map(|found| Open {
-            start: found.start,
-            signature: found.signature,
-            at: found.end,
-            level: found.level,
-            pen: Pen::Plain,
-        });
-        let opens = self.child.opens();
-        let opens = opens.into_iter().map(|open| Open {
-            at: open.start + 1,
-            ..open
-        });
-        for open in found.chain(opens) {
-            if !self.opens.iter().any(|(seen, _)| seen.is_same(&open)) {
-                inner.deep.push((open.start, open.at));
+    /// without end are told by what confirmed them: how much more of them is at hand depends on the cut.
+    fn make_deep(&self, inner: &mut Harvest) {
+        let found = inner.found.drain(..);
+        let found = found.map(|found| (found.start, found.signature, found.told_at));
+        let swallows = self.child.swallows().iter();
+        let swallows = swallows.map(|one| (one.start, one.signature, one.told_at));
+        for (start, signature, told_at) in found.chain(swallows) {
+            let mut known = self.opens.iter();
+            if !known.any(|(seen, _)| (seen.start, seen.signature) == (start, signature)) {
+                inner.deep.push((start, told_at));
             }
         }
     }
@@ -575,15 +566,14 @@ impl View {
         let open = self.opens.iter().find(|(seen, _)| seen.is_same(&key));
         let start = open.map_or_else(|| self.outer_start(inner.start), |(_, start)| *start);
         let end = self.outer_end(inner.end);
-        let ran_on = inner.ran_on && matches!(self.decoder, Decoder::Units(_));
+        // What ended it may be of the character that encodes its last byte; then nothing runs on.
+        let next = self.outer_start(inner.end);
+        let ran_on = inner.ran_on && next >= end && matches!(self.decoder, Decoder::Units(_));
         Found {
             start,
             // What stands for nothing after its last byte could have been in the midst of it.
-            end: if ran_on {
-                end.max(self.outer_start(inner.end))
-            } else {
-                end
-            },
+            end: if ran_on { next } else { end },
+            told_at: end,
             ran_on,
             level: inner.level + 1,
             pen: self.pen(inner.level, inner.start, inner.end - inner.start),
@@ -618,6 +608,16 @@ impl View {
         index
             .and_then(|index| self.map.get(index))
             .map_or(self.fed, |source| source.start() + source.length())
+    }
+
+    /// What is too deep, in the encoded text's positions. Of a compressed stream it is where it starts:
+    /// how much of the stream was read depends on the cut.
+    fn outer_span(&self, (start, end): (u64, u64)) -> (u64, u64) {
+        let outer = self.outer_start(start);
+        match self.decoder {
+            Decoder::Inflate(_) => (outer, outer + 1),
+            Decoder::Units(_) | Decoder::Run(..) => (outer, self.outer_end(end)),
+        }
     }
 
     /// The first position that may still belong to a match not handed out.
