@@ -98,10 +98,19 @@ impl Curl {
     }
 
     /// Starts it, to be read from while it runs: its stdout is the body, unbuffered.
-    pub fn start(mut self) -> Child {
+    pub fn start(self) -> Child {
+        self.start_with(Stdio::null())
+    }
+
+    /// The same with a body that is uploaded as it is written to its stdin.
+    pub fn start_upload(self) -> Child {
+        self.args(["--upload-file", "-"]).start_with(Stdio::piped())
+    }
+
+    fn start_with(mut self, stdin: Stdio) -> Child {
         self.command.args(["--no-buffer", "--write-out", ""]);
         self.command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .spawn()
             .expect("curl runs")

@@ -63,6 +63,8 @@ pub struct Seen {
     pub trailers: Vec<(String, String)>,
     /// Whether the body ended as its framing promised.
     pub complete: bool,
+    /// Whether it broke off.
+    pub broken: bool,
 }
 
 impl Seen {

@@ -42,6 +42,8 @@ pub(crate) struct Seen {
     pub(crate) trailers: Vec<(String, String)>,
     /// Whether the body ended as its framing promised.
     pub(crate) complete: bool,
+    /// Whether it broke off.
+    pub(crate) broken: bool,
 }
 
 /// All requests so far, and a bell that rings when one changes.
@@ -122,7 +124,11 @@ impl Book {
         let mut body = pin!(body);
         let mut reading = Reading::default();
         while let Some(frame) = body.frame().await {
-            reading.take(&frame.ok()?);
+            let Ok(frame) = frame else {
+                self.change(entry, |seen| seen.broken = true);
+                return None;
+            };
+            reading.take(&frame);
             self.change(entry, |seen| reading.copy_to(seen));
         }
         self.finish(entry, &reading);

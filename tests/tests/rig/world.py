@@ -53,6 +53,10 @@ def http(connection):
             if not piece:
                 return
             head += piece
+        if head.startswith(b"POST /swallow "):
+            while connection.recv(1 << 16):
+                pass
+            return
         body = b"the world says: " + head.split(b"\r\n")[0] + b"\n"
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
 
