@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use egret_scanners::{Carrier, MaskSet, Part, Scanner, SessionOptions, Side, Sink};
+use egret_scanners::{Carrier, MaskSet, Part, ScanError, Scanner, SessionOptions, Side, Sink};
 
 /// How many bytes are pushed at once.
 const CHUNK: usize = 16 * 1024;
 
-/// Scans every file of the folder and prints the findings by signature, and each if asked to.
+/// Scans every file below the folder and prints the findings by signature, and each if asked to. A
+/// file the scanner refuses counts as a finding.
 pub(crate) fn run(
     scanner: &Arc<Scanner>,
     (folder, carrier): (&Path, &Carrier),
@@ -22,12 +23,21 @@ pub(crate) fn run(
     let mut counts: BTreeMap<(String, String), u32> = BTreeMap::new();
     let (mut files, mut bytes) = (0_u32, 0_usize);
     let started = Instant::now();
-    for entry in std::fs::read_dir(folder).context("reading the folder")? {
-        let path = entry?.path();
-        let text = std::fs::read(&path)?;
+    for path in crate::files::below(folder)? {
+        let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
         files += 1;
         bytes += text.len();
-        let sink = scan(scanner, &text, carrier).with_context(|| path.display().to_string())?;
+        let sink = match scan(scanner, &text, carrier) {
+            Ok(sink) => sink,
+            Err(error) => {
+                let key = ("refused".to_owned(), error.to_string());
+                *counts.entry(key).or_default() += 1;
+                if list {
+                    writeln!(out, "refused\t{error}\t{}", path.display())?;
+                }
+                continue;
+            }
+        };
         for finding in sink.findings {
             let signature = &finding.signature;
             let key = (signature.class.to_string(), signature.id.to_string());
@@ -50,7 +60,7 @@ pub(crate) fn run(
     Ok(())
 }
 
-fn scan(scanner: &Arc<Scanner>, text: &[u8], carrier: &Carrier) -> anyhow::Result<Sink> {
+fn scan(scanner: &Arc<Scanner>, text: &[u8], carrier: &Carrier) -> Result<Sink, ScanError> {
     let mask = Arc::new(MaskSet::none());
     let options = SessionOptions {
         part: Part::body(Side::Request),
@@ -74,7 +84,7 @@ fn line(path: &Path, text: &[u8], finding: &egret_scanners::Finding) -> String {
         .min(text.len());
     let around = text.get(start.saturating_sub(40)..(end + 10).min(text.len()));
     let around = String::from_utf8_lossy(around.unwrap_or_default()).replace(['\n', '\r'], " ");
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = path.display();
     let short: String = around.chars().take(160).collect();
     format!(
         "{}\t{}\t{short}\t{name}",

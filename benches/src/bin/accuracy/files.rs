@@ -115,16 +115,17 @@ pub(crate) fn scan(scanner: &Arc<Scanner>, folder: &Path) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Every file below a folder.
-fn below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Every file below a folder; links are not followed.
+pub(crate) fn below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
-            if path.is_dir() {
+            let kind = path.symlink_metadata()?.file_type();
+            if kind.is_dir() {
                 folders.push(path);
-            } else {
+            } else if kind.is_file() {
                 files.push(path);
             }
         }
