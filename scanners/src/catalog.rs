@@ -183,6 +183,8 @@ pub struct Examples {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     signatures: Vec<Arc<Signature>>,
+    /// How many of the first come with Egret.
+    built_in: usize,
 }
 
 /// Why a catalog cannot be used.
@@ -235,7 +237,16 @@ impl Catalog {
 
     /// A catalog of these signatures.
     pub fn new(signatures: Vec<Arc<Signature>>) -> Catalog {
-        Catalog { signatures }
+        Catalog {
+            signatures,
+            built_in: 0,
+        }
+    }
+
+    /// How many of the first signatures come with Egret. The others are an operator's own, and find
+    /// whatever their pattern says.
+    pub(crate) fn built_in(&self) -> usize {
+        self.built_in
     }
 
     /// Reads the text of one signature file.

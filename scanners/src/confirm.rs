@@ -5,13 +5,15 @@
 //! so no byte is looked at twice. A match without an upper bound is confirmed at its minimum
 //! length and then swallowed ([`Swallow`]): masked and fingerprinted, not stored.
 
-use crate::checks::Verdict;
+use crate::checks::{Verdict, is_filled};
 use crate::context::Words;
 use crate::fingerprint::Fingerprinter;
 use crate::index::Form;
 use crate::scanner::Scanner;
 use crate::text::{Peek, Text, run_length};
-use crate::{Anchor, ByteSet, Fingerprint, FingerprintKey, Pattern, Segment, Shape, Signature};
+use crate::{
+    Anchor, ByteSet, Class, Fingerprint, FingerprintKey, Pattern, Segment, Shape, Signature,
+};
 
 /// A place where a signature could match, and how far it has got.
 #[derive(Clone, Debug)]
@@ -101,6 +103,7 @@ impl Candidate {
         let row = Row {
             signature,
             words: scanner.words(self.signature),
+            is_built_in: scanner.is_built_in(self.signature),
         };
         let step = self.step_shape(text, &row, scanner);
         // Context is looked at once enough of the value is there to be worth it, and only once.
@@ -451,6 +454,8 @@ impl Candidate {
 struct Row<'a> {
     signature: &'a Signature,
     words: Option<&'a Words>,
+    /// Whether it comes with Egret: an operator may want to see `acme_aaaaaaaa` found.
+    is_built_in: bool,
 }
 
 impl Row<'_> {
@@ -460,7 +465,7 @@ impl Row<'_> {
         let Some(words) = self.words.filter(|words| !words.bare_only) else {
             return true;
         };
-        words.stand_in(text.slice(start.saturating_sub(words.window), start))
+        words.stand_before(text, start)
     }
 
     /// Whether a word of the context stands before `start`, if the value asks for one because it
@@ -469,11 +474,13 @@ impl Row<'_> {
         let Some(words) = self.words.filter(|words| words.bare_only) else {
             return true;
         };
-        !value.iter().all(u8::is_ascii_alphanumeric)
-            || words.stand_in(text.slice(start.saturating_sub(words.window), start))
+        !value.iter().all(u8::is_ascii_alphanumeric) || words.stand_before(text, start)
     }
 
     fn verdict(&self, value: &[u8]) -> Verdict {
+        if self.is_built_in && self.signature.class == Class::Secret && is_filled(value) {
+            return Verdict::Fails;
+        }
         let check = self.signature.check;
         check.map_or(Verdict::Holds, |check| check.verdict(value))
     }

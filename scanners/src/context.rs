@@ -4,8 +4,13 @@
 //! pairs of bytes one stride apart, the stride being such that every keyword covers exactly one of
 //! them, so what it costs does not depend on how many keywords there are.
 
-use crate::Context;
+use crate::introduced::as_digest_or_name;
+use crate::text::Text;
+use crate::{Class, Signature};
 
+/// So many bytes before the window tell whether the first word in it is one: the letters before it,
+/// or the label of a mask.
+const BEFORE: u64 = 32;
 /// Keywords up to this length count only as whole words.
 const WHOLE_WORD_MAX: usize = 4;
 /// How many kinds of pairs are told apart.
@@ -14,8 +19,10 @@ const KINDS: usize = 1024;
 /// The keywords of one context.
 pub(crate) struct Words {
     keywords: Vec<Box<[u8]>>,
-    /// How many bytes before a match are looked at.
-    pub(crate) window: u64,
+    /// How many bytes before a match a word may start.
+    window: u64,
+    /// Whether a value that is introduced as a digest or the name of something is none.
+    of_secrets: bool,
     /// Whether only a value without separators asks for a word.
     pub(crate) bare_only: bool,
     /// How far apart the pairs are.
@@ -36,7 +43,9 @@ struct Pair {
 }
 
 impl Words {
-    pub(crate) fn of(context: &Context) -> Words {
+    /// The words that a signature asks for, if it does.
+    pub(crate) fn of(signature: &Signature) -> Option<Words> {
+        let context = signature.context.as_ref()?;
         let keywords: Vec<Box<[u8]>> = context
             .keywords
             .iter()
@@ -63,31 +72,42 @@ impl Words {
                 *word |= 1 << (pair.kind % 64);
             }
         }
-        Words {
+        Some(Words {
             keywords,
             window: u64::from(context.window),
+            of_secrets: signature.class == Class::Secret && !context.bare_only,
             bare_only: context.bare_only,
             stride,
             kinds,
             pairs,
-        }
+        })
     }
 
-    /// Whether any of the words stands in the window, the last byte of which is the one before the
-    /// match.
+    /// Whether any of the words stands shortly before `start`, and nothing between says that what
+    /// starts there is a digest or the name of something.
     ///
     /// Short words (`key`, `aws`) count as whole words, longer ones also inside others
     /// (`postmarktoken`). Words inside the label of a mask (`[github-token]`) do not count, or
     /// redaction would create findings.
-    pub(crate) fn stand_in(&self, window: &[u8]) -> bool {
+    pub(crate) fn stand_before(&self, text: &Text<'_>, start: u64) -> bool {
+        let first = start.saturating_sub(self.window);
+        let before = text.slice(first.saturating_sub(BEFORE), start);
+        let window = text.slice(first, start);
+        self.stand_in(before, before.len() - window.len())
+            && !(self.of_secrets && as_digest_or_name(before, &self.keywords))
+    }
+
+    /// Whether any of the words stands in the bytes from this place on.
+    fn stand_in(&self, window: &[u8], from: usize) -> bool {
         if self.stride == 0 {
-            let mut starts = 0..window.len();
+            let mut starts = from..window.len();
             return starts.any(|start| {
                 let mut keywords = self.keywords.iter();
                 keywords.any(|keyword| stands_at(window, start, keyword))
             });
         }
-        let pairs = (0..).step_by(self.stride).zip(window.chunks(self.stride));
+        let there = window.get(from..).unwrap_or_default();
+        let pairs = (from..).step_by(self.stride).zip(there.chunks(self.stride));
         for (place, _) in pairs {
             let Some([one, other]) = window.get(place..).and_then(<[u8]>::first_chunk) else {
                 return false;
@@ -95,7 +115,7 @@ impl Words {
             let kind = kind(*one, *other);
             let word = self.kinds.get(usize::from(kind) / 64);
             if word.is_some_and(|word| word >> (kind % 64) & 1 == 1)
-                && self.any_around(window, place, kind)
+                && self.any_around((window, from), place, kind)
             {
                 return true;
             }
@@ -104,12 +124,13 @@ impl Words {
     }
 
     /// Whether a word that has a pair of this kind stands around it.
-    fn any_around(&self, window: &[u8], place: usize, kind: u16) -> bool {
+    fn any_around(&self, (window, from): (&[u8], usize), place: usize, kind: u16) -> bool {
         let first = self.pairs.partition_point(|pair| pair.kind < kind);
         let same = self.pairs.get(first..).unwrap_or_default().iter();
         let mut same = same.take_while(|pair| pair.kind == kind);
         same.any(|pair| {
             let start = place.checked_sub(usize::from(pair.offset));
+            let start = start.filter(|start| *start >= from);
             let keyword = self.keywords.get(usize::from(pair.keyword));
             start
                 .zip(keyword)
@@ -159,27 +180,41 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::SignatureSpec;
 
     fn words(keywords: &[String]) -> Words {
-        let keywords = keywords.iter().map(|word| word.as_str().into()).collect();
-        Words::of(&Context {
-            keywords,
-            window: 96,
-            bare_only: false,
-        })
+        let row = SignatureSpec {
+            id: "row".to_owned(),
+            pattern: Some("[0-9]{9}".to_owned()),
+            keywords: keywords.to_vec(),
+            window: Some(24),
+            ..SignatureSpec::default()
+        };
+        Words::of(&row.compile().unwrap()).unwrap()
+    }
+
+    fn stand_before(words: &Words, before: &str) -> bool {
+        let text = Text {
+            bytes: before.as_bytes(),
+            base: 0,
+            ended: true,
+        };
+        words.stand_before(&text, text.end())
     }
 
     proptest! {
         #[test]
         fn a_word_is_seen_wherever_it_stands(
-            keywords in proptest::collection::vec("[ab=\\[-]{1,9}", 1..7),
+            keywords in proptest::collection::vec("[ab=\\[-]{2,9}", 1..7),
             window in "[aAbB=\\[n\\\\ -]{0,60}",
+            from in 0..60_usize,
         ) {
             let window = window.as_bytes();
-            let naive = (0..window.len()).any(|start| {
+            let from = from.min(window.len());
+            let naive = (from..window.len()).any(|start| {
                 keywords.iter().any(|word| stands_at(window, start, word.as_bytes()))
             });
-            prop_assert_eq!(words(&keywords).stand_in(window), naive);
+            prop_assert_eq!(words(&keywords).stand_in(window, from), naive);
         }
     }
 
@@ -187,10 +222,18 @@ mod tests {
     fn short_words_stand_alone_and_labels_do_not_count() {
         let words = words(&["aws".to_owned(), "token".to_owned()]);
         for there in ["AWS: ", "x\\naws=", "mytokens ", "Token"] {
-            assert!(words.stand_in(there.as_bytes()), "{there}");
+            assert!(stand_before(&words, there), "{there}");
         }
         for not in ["laws ", "awsome ", "[github-token]**", "toke"] {
-            assert!(!words.stand_in(not.as_bytes()), "{not}");
+            assert!(!stand_before(&words, not), "{not}");
         }
+    }
+
+    #[test]
+    fn a_word_that_the_window_cuts_is_no_word() {
+        let words = words(&["aws".to_owned()]);
+        assert!(stand_before(&words, &format!("- aws{}", " ".repeat(21))));
+        assert!(!stand_before(&words, &format!("- laws{}", " ".repeat(21))));
+        assert!(!stand_before(&words, &format!("- aws{}", " ".repeat(22))));
     }
 }

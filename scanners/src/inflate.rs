@@ -18,6 +18,7 @@ use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 use crate::ScanError;
 use crate::scanner::Scanner;
 use crate::search::Harvest;
+use crate::session::{DECODED_FREE, DECODED_PER_BYTE};
 use crate::text::Text;
 use crate::view::{Decoder, View};
 
@@ -27,10 +28,6 @@ const PIECE: usize = 32;
 /// A symbol may start so many bytes before the piece that completes it: the longest one has 48
 /// bits, and the decoder reads a word ahead.
 pub(crate) const BEHIND: u64 = 16;
-/// So many bytes may be decoded whatever the stream, and so many more for each byte of it: what the
-/// session allows for the whole text.
-const DECODED_FREE: u64 = 1 << 20;
-const DECODED_PER_BYTE: u64 = 5;
 
 /// The lookout for compressed streams in one text.
 #[derive(Default)]
@@ -315,6 +312,7 @@ impl Inflater {
         };
         self.read += read as u64;
         self.given += (decoded.len() - before) as u64;
+        // What the session allows for the whole text.
         if self.given > DECODED_FREE + self.read * DECODED_PER_BYTE {
             Progress::TooMuch
         } else if over {

@@ -26,6 +26,7 @@ pub mod gitleaks;
 mod index;
 mod inflate;
 mod inner;
+mod introduced;
 mod joins;
 mod json_path;
 mod known;

@@ -16,6 +16,8 @@ use crate::{
 /// The compiled catalog: immutable, `Send + Sync`, shared as an `Arc`.
 pub struct Scanner {
     signatures: Vec<Arc<Signature>>,
+    /// How many of the first come with Egret.
+    built_in: usize,
     pub(crate) key: FingerprintKey,
     pub(crate) index: Index,
     /// By signature: the words of its context.
@@ -82,13 +84,14 @@ impl Scanner {
         known: KnownSecrets,
         key: FingerprintKey,
     ) -> Result<Scanner, CatalogError> {
+        let built_in = catalog.built_in();
         let mut signatures = catalog.signatures().to_vec();
         let first = u32::try_from(signatures.len()).unwrap_or(u32::MAX);
         signatures.extend(known.signatures().iter().cloned());
         let index = Index::new(&signatures)?;
         let words = signatures
             .iter()
-            .map(|signature| signature.context.as_ref().map(Words::of))
+            .map(|signature| Words::of(signature))
             .collect();
         let rows = || signatures.iter().map(AsRef::as_ref);
         let joined = rows().map(is_joined).collect();
@@ -100,6 +103,7 @@ impl Scanner {
         };
         Ok(Scanner {
             signatures,
+            built_in,
             key,
             index,
             words,
@@ -112,6 +116,11 @@ impl Scanner {
     /// All signatures, by index: the catalog's rows, then one for each known secret.
     pub fn signatures(&self) -> &[Arc<Signature>] {
         &self.signatures
+    }
+
+    /// Whether a signature comes with Egret, by its index.
+    pub(crate) fn is_built_in(&self, signature: u32) -> bool {
+        (signature as usize) < self.built_in
     }
 
     /// The words of which one must stand before the matches of a signature, by its index.

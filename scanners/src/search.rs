@@ -331,8 +331,7 @@ impl Search {
         }
         for row in rows.drain(..) {
             let words = scanner.words(row.signature).filter(|_| row.needs_word);
-            let stands =
-                |words: &Words| words.stand_in(text.slice(at.saturating_sub(words.window), at));
+            let stands = |words: &Words| words.stand_before(text, at);
             if words.is_none_or(stands) {
                 let candidate = Candidate::without_anchor(at, row.signature);
                 self.try_candidate(scanner, text, candidate, found);

@@ -163,11 +163,13 @@ enum Until {
 const WAITING_MAX: usize = 16;
 /// The text is worked on in blocks that end at multiples of this.
 const BLOCK: u64 = 16 * 1024;
-/// So many bytes may be decoded whatever the text.
-const DECODED_FREE: u64 = 1 << 20;
+/// So many bytes may be decoded whatever the text. A web page of 300 KB with character references,
+/// percent-encoded links and `width=50` asks for fifteen times its length, a log that was compressed
+/// for twenty times.
+pub(crate) const DECODED_FREE: u64 = 4 << 20;
 /// So many bytes may be decoded for each byte of the text. One level alone can take 4.6: base64 at
 /// four alignments, base32, hexadecimal at two, for a run that could be any of them.
-const DECODED_PER_BYTE: u64 = 5;
+pub(crate) const DECODED_PER_BYTE: u64 = 10;
 
 impl Session {
     pub(crate) fn new(scanner: Arc<Scanner>, options: SessionOptions) -> Session {

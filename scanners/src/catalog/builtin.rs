@@ -43,6 +43,7 @@ pub(super) fn read() -> Result<Catalog, Vec<CatalogError>> {
         let signatures = Catalog::parse(file, text)?;
         catalog.extend(signatures).map_err(|error| vec![error])?;
     }
+    catalog.built_in = catalog.signatures.len();
     Ok(catalog)
 }
 

@@ -211,7 +211,19 @@ pub(super) fn it_fiscal(value: &[u8]) -> bool {
             _ => ordinal(byte),
         })
         .sum();
-    u32::from(*check) == u32::from(b'A') + sum % 26
+    let day = body.get(9..11).unwrap_or_default();
+    let day = day
+        .iter()
+        .fold(0, |day, byte| day * 10 + substituted(*byte));
+    matches!(day % 40, 1..=31) && day <= 71 && u32::from(*check) == u32::from(b'A') + sum % 26
+}
+
+/// A digit, or the letter that stands for it where two people would have the same code.
+fn substituted(byte: u8) -> u32 {
+    const LETTERS: &[u8] = b"LMNPQRSTUV";
+    let letter = LETTERS.iter().position(|letter| *letter == byte);
+    let value = letter.unwrap_or(usize::from(byte.wrapping_sub(b'0')));
+    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 /// Portuguese NIF: weights 9 to 2, mod 11.

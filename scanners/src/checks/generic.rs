@@ -67,6 +67,77 @@ pub(super) fn value(value: &[u8]) -> bool {
         && !is_placeholder(value)
 }
 
+/// A value of a make without structure, told by a word before it: neither a digest nor made of words.
+/// Of random values of 20 characters one in a hundred is held to be a word.
+pub(super) fn opaque(value: &[u8]) -> bool {
+    !value.iter().all(u8::is_ascii_hexdigit) && !is_words(value) && !is_repeated(value)
+}
+
+/// Whether a value is written as examples are: from its first bytes on one character over and over,
+/// with at most two others (`sk_live_xxxxxxxx`, `SG.xxxx.xxxx`). No credential is, and none becomes so by
+/// what is written behind it: the filling starts before its own characters could all be there.
+pub(crate) fn is_filled(value: &[u8]) -> bool {
+    const HEAD_MAX: usize = 16;
+    let alike = |four: &[u8]| four.iter().all(|byte| Some(byte) == four.first());
+    let Some(start) = value.windows(4).take(HEAD_MAX).position(alike) else {
+        return false;
+    };
+    let filling = value.get(start..).unwrap_or_default();
+    let mut seen: Vec<u8> = Vec::with_capacity(4);
+    for byte in filling {
+        if !seen.contains(byte) {
+            seen.push(*byte);
+        }
+        if seen.len() > 3 {
+            return false;
+        }
+    }
+    filling.len() >= 12
+}
+
+fn is_repeated(value: &[u8]) -> bool {
+    value.iter().all(|byte| Some(byte) == value.first())
+}
+
+/// Passwords that examples of addresses are written with.
+const EXAMPLE_PASSWORDS: &[&[u8]] = &[
+    b"pass",
+    b"passwd",
+    b"password",
+    b"passphrase",
+    b"mypassword",
+    b"my-password",
+    b"your-password",
+    b"your_password",
+    b"yourpassword",
+    b"secret",
+    b"token",
+    b"user",
+    b"username",
+    b"anonymous",
+    b"anoncvs",
+];
+
+/// User and password of an address: a password of four characters or more that is not the word
+/// itself, one character repeated or the name of a variable (`$DB_PASS`).
+pub(super) fn user_info(value: &[u8]) -> bool {
+    let colon = value.iter().skip(1).position(|byte| *byte == b':');
+    let password = colon
+        .and_then(|colon| value.get(colon + 2..))
+        .unwrap_or_default();
+    let lower = password.to_ascii_lowercase();
+    let is_variable = match password {
+        [b'$', rest @ ..] => rest
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || *byte == b'_'),
+        _ => false,
+    };
+    password.len() >= 4
+        && !is_variable
+        && !is_repeated(password)
+        && !EXAMPLE_PASSWORDS.contains(&lower.as_slice())
+}
+
 /// Whether any of the placeholders stands in the value.
 fn is_placeholder(value: &[u8]) -> bool {
     static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -143,7 +214,62 @@ fn entropy(value: &[u8]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::value;
+    use super::{is_filled, opaque, user_info, value};
+
+    #[test]
+    fn examples_of_passwords_are_none() {
+        for password in [
+            "hunter2",
+            "s3cr",
+            "passw0rd",
+            "$DB_PASS1",
+            "a:b:c",
+            "he%2F%2Fo",
+        ] {
+            assert!(
+                user_info(format!("user:{password}").as_bytes()),
+                "{password}"
+            );
+        }
+        for password in [
+            "pass", "PASSWORD", "xyz", "xxxxxxxx", "$DB_PASS", "%s", "anoncvs",
+        ] {
+            assert!(
+                !user_info(format!("user:{password}").as_bytes()),
+                "{password}"
+            );
+        }
+    }
+
+    #[test]
+    fn fillings_are_told_and_hide_nothing() {
+        for filled in [
+            "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx",
+            "SG.xxxxxxxxxxxxxxxxxxxxxx.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+        ] {
+            assert!(is_filled(filled.as_bytes()), "{filled}");
+        }
+        for real in [
+            "sk_live_4eC39HqLyjWDarjtT1zdp7dcxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "sk_live_xxxx4eC39HqLyjWDarjtT1zdp7dc",
+            "xxxxxxxx",
+        ] {
+            assert!(!is_filled(real.as_bytes()), "{real}");
+        }
+    }
+
+    #[test]
+    fn digests_and_identifiers_are_not_opaque() {
+        assert!(opaque(b"x7Kq2mPz9LbVtR4nWcYs") && opaque(b"4f9cQ-zR_7yT2mW8kLp3Vx"));
+        for not in [
+            "bind_unique_ptr_test",
+            "rust-alloc-no-stdlib",
+            "3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+        ] {
+            assert!(!opaque(not.as_bytes()), "{not}");
+        }
+    }
 
     #[test]
     fn names_digests_and_placeholders_are_no_secrets() {

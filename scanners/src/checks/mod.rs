@@ -21,6 +21,7 @@ mod wallets;
 use std::fmt;
 
 pub(crate) use crc::encode_base32;
+pub(crate) use generic::is_filled;
 
 /// What a check says of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,7 @@ const CHECKS: &[Check] = &[
     documented("bitcoin-address", base58::bitcoin_address),
     documented("bech32", base58::bech32),
     documented("card", money::card),
+    documented("card-bare", money::card_of_unusual_length),
     documented("test-card", money::test_card),
     documented("iban", money::iban),
     documented("aba", money::aba),
@@ -216,6 +218,8 @@ const CHECKS: &[Check] = &[
     documented("il-id", asia::il_id),
     documented("email", domain::email),
     documented("generic-value", generic::value),
+    documented("opaque", generic::opaque),
+    documented("user-info", generic::user_info),
     documented("mrz", things::mrz),
     documented("vin", things::vin),
     documented("imei", things::imei),

@@ -85,24 +85,47 @@ pub(super) fn iccid(value: &[u8]) -> bool {
 }
 
 /// Telephone number with its country code (ITU-T E.164): a code that is assigned, 8 to 15 digits,
-/// a North American number with a possible area and exchange.
+/// a North American number with a possible area and exchange. Of what follows the code only `(0)` and
+/// numbers of the few countries that write it start with a zero; the end of a decimal number is none.
 pub(super) fn phone(value: &[u8]) -> bool {
     let Some(digits) = digits(value) else {
         return false;
     };
-    let plausible = match digits.as_slice() {
-        [1, national @ ..] => north_american(national),
-        [7, national @ ..] => national.len() == 10,
-        [2, 0 | 7, ..] | [3, 0..=4 | 6 | 9, ..] | [4, 0 | 1 | 3..=9, ..] => {
-            (10..=13).contains(&digits.len())
-        }
-        [5, 1..=8, ..] | [6, 0..=6, ..] | [8, 1 | 2 | 4 | 6, ..] | [9, 0..=5 | 8, ..] => {
-            (9..=14).contains(&digits.len())
-        }
-        [2 | 3 | 4 | 5 | 6 | 8 | 9, ..] => (9..=14).contains(&digits.len()),
-        _ => false,
+    let Some((code, national)) = digits.split_at_checked(code_length(&digits)) else {
+        return false;
     };
-    plausible && !digits.get(3..).is_some_and(is_repeated)
+    let plausible = match code {
+        [1] => north_american(national),
+        [7] => national.len() == 10,
+        [2..=4, _] => (10..=13).contains(&digits.len()),
+        // Not assigned.
+        [2, 8, _] | [8, 3 | 9, _] | [9, 7, 8] | [9, 9, 0 | 1 | 7 | 9] => false,
+        _ => (9..=14).contains(&digits.len()),
+    };
+    let writes_zero = matches!(code, [3, 9] | [2, 2, 5] | [2, 4, 1 | 2] | [3, 7, 8]);
+    let zero = national.first() == Some(&0) && !writes_zero && !has_trunk_zero(value);
+    let is_decimal = matches!(value, [.., b'.', _]);
+    plausible && !zero && !is_decimal && !digits.get(3..).is_some_and(is_repeated)
+}
+
+/// How many digits the country code has.
+fn code_length(digits: &[u32]) -> usize {
+    match digits {
+        [1 | 7, ..] => 1,
+        [2, 0 | 7, ..]
+        | [3, 0..=4 | 6 | 9, ..]
+        | [4, 0 | 1 | 3..=9, ..]
+        | [5, 1..=8, ..]
+        | [6, 0..=6, ..]
+        | [8, 1 | 2 | 4 | 6, ..]
+        | [9, 0..=5 | 8, ..] => 2,
+        _ => 3,
+    }
+}
+
+/// The zero that is dialled within the country only: `+44 (0)20`.
+fn has_trunk_zero(value: &[u8]) -> bool {
+    value.windows(3).any(|three| three == b"(0)")
 }
 
 /// North American number without its country code, in the groups people write.
@@ -213,7 +236,9 @@ mod tests {
     #[test]
     fn telephones() {
         assert!(phone(b"+49 30 901820") && phone(b"+44 20 7946 0958") && phone(b"+1 212-736-5000"));
-        assert!(!phone(b"+1 111 111 1111") && !phone(b"+999"));
+        assert!(phone(b"+44 (0)20 7946 0958") && phone(b"+39 06 6982 1234"));
+        assert!(!phone(b"+1 111 111 1111") && !phone(b"+999") && !phone(b"+999999-12-31 23"));
+        assert!(!phone(b"+2550-09730") && !phone(b"+35236450.6") && !phone(b"+49 0301 23456"));
         assert!(phone_nanp(b"(212) 736-5000") && !phone_nanp(b"(012) 736-5000"));
     }
 
