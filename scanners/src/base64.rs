@@ -1,36 +1,28 @@
 //! Base64 in a text: runs of its alphabet, screened at all four alignments, and views where what
 //! they decode to could hold something.
 //!
-//! Most long runs are images, signatures and embeddings: decoded, they are noise. The screen asks,
-//! for every alignment at once, where eleven characters in a row decode to nothing but bytes that
+//! Most long runs are images, signatures and embeddings: decoded, they are noise. The [`Screen`] asks,
+//! for every alignment at once, where a few characters in a row decode to nothing but bytes that
 //! credentials, numbers and further encodings are made of. Only there is a view opened, a little
 //! earlier, and it is closed when nothing of that kind has come for a while.
 
 use crate::inflate::{OpenStreams, is_zlib};
 use crate::layer::Floors;
-use crate::noise::{CONTEXT, noise};
+use crate::noise::noise;
 use crate::runs::{RunKind, RunStart, RunState, RunStep, is_escape_letter};
 use crate::scanner::Scanner;
+use crate::screen::{ALIGNMENTS, CARRY, CONTEXT, STREAK, Screen};
 use crate::search::Harvest;
 use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::text::{Text, run_length};
 use crate::view::{Decoder, View};
 use crate::{ByteSet, ScanError};
 
-/// The bytes that anything looked for, or encoded again, is made of.
-pub(crate) const TELLING: ByteSet = ByteSet::ALNUM.with(b"_-.,@:/+=%\\&#; ()\0");
-const TELLING_SET: [AsciiSet; 1] = [AsciiSet::new(TELLING)];
-/// So many characters in a row must decode to telling bytes: eight bytes of them, or nine.
-const STREAK: usize = 11;
-/// The characters of a streak that may stand in the block before.
-const CARRY: usize = STREAK - 1;
 /// So many characters before a streak its view starts.
 const BEFORE: usize = 64;
 /// So many characters at the end of what is at hand may be of the view of a streak still to come, or
 /// of what tells a compressed stream.
 const HELD: u64 = (BEFORE + CARRY + 1 + 3) as u64;
-
-const ALIGNMENTS: usize = 4;
 
 /// The lookout for base64.
 pub(crate) struct Base64 {
@@ -94,12 +86,9 @@ impl Run {
             (at, *place) = (position, byte);
             count += 1;
         }
-        self.screen = Screen {
-            index: self.screen.index - count as u64,
-            ..Screen::default()
-        };
+        self.screen = Screen::at(self.screen.index - count as u64);
         let seen = characters.get(CONTEXT - count..).unwrap_or_default();
-        self.screen.read(seen);
+        self.screen.read(seen, false);
     }
 }
 
@@ -215,7 +204,7 @@ impl Base64 {
         let block = block.get(..length.min(BLOCK)).unwrap_or_default();
         run.prime(at.1, self.from);
         let (position, index) = (self.from, run.screen.index);
-        let streaks = run.screen.read(block);
+        let streaks = run.screen.read(block, at.0.any_streak);
         self.from += block.len() as u64;
         let telling = compressed_places(block, is_near(at.1, position, index));
         let mut any = streaks.iter().fold(telling, |any, ends| any | ends);
@@ -304,7 +293,7 @@ impl Base64 {
             return Ok(());
         };
         let resume = run.resume.get(alignment).copied().unwrap_or_default();
-        if slot.is_some() || index < resume + CARRY as u64 {
+        if slot.is_some() || index + 1 < resume + STREAK as u64 {
             return Ok(());
         }
         let first = resume.max(index.saturating_sub((CARRY + BEFORE) as u64));
@@ -470,118 +459,4 @@ fn compressed_start(tail: &[u8; TAIL], index: u64) -> Option<StreamStart> {
         u32::from(value(first)) << 12 | u32::from(value(second)) << 6 | u32::from(value(third));
     let [_, _, method, flags] = (bits >> 2).to_be_bytes();
     is_zlib(&[method, flags]).then_some(StreamStart::Zlib)
-}
-
-/// What the last characters of a run decode to, at all alignments.
-#[derive(Default)]
-struct Screen {
-    /// How many characters were read.
-    index: u64,
-    /// The value of the last one.
-    last: u8,
-    /// For the first, second and third byte of a group, which of the last characters complete a
-    /// telling one.
-    carry: [u128; 3],
-}
-
-impl Screen {
-    /// Reads up to 64 characters. For each alignment, at which of them a streak ends.
-    fn read(&mut self, block: &[u8]) -> [u64; ALIGNMENTS] {
-        let mut values = [0_u8; BLOCK];
-        for (value, byte) in values.iter_mut().zip(block) {
-            *value = value_of(*byte);
-        }
-        let mut before = [0_u8; BLOCK];
-        for (to, from) in before
-            .iter_mut()
-            .zip(std::iter::once(&self.last).chain(&values))
-        {
-            *to = *from;
-        }
-        let mut bytes = [[0xFF_u8; BLOCK]; 3];
-        let [first, second, third] = &mut bytes;
-        for (to, (high, low)) in first.iter_mut().zip(before.iter().zip(&values)) {
-            *to = high << 2 | low >> 4;
-        }
-        for (to, (high, low)) in second.iter_mut().zip(before.iter().zip(&values)) {
-            *to = high << 4 | low >> 2;
-        }
-        for (to, (high, low)) in third.iter_mut().zip(before.iter().zip(&values)) {
-            *to = high << 6 | low;
-        }
-        let length = block.len();
-        let valid = u64::MAX
-            .checked_shr(64 - u32::try_from(length).unwrap_or(64))
-            .unwrap_or(0);
-        let mut telling = self.carry;
-        for (telling, bytes) in telling.iter_mut().zip(&bytes) {
-            let [mask] = masks(bytes, &TELLING_SET);
-            *telling |= u128::from(mask & valid) << CARRY;
-        }
-        let streaks = self.streaks(&telling).map(|ends| ends & valid);
-        self.carry = telling.map(|telling| telling >> length & ((1 << CARRY) - 1));
-        self.index += length as u64;
-        self.last = values
-            .get(length.wrapping_sub(1))
-            .copied()
-            .unwrap_or(self.last);
-        streaks
-    }
-
-    fn streaks(&self, telling: &[u128; 3]) -> [u64; ALIGNMENTS] {
-        const EVERY_FOURTH: u128 = u128::MAX / 15;
-        let [first, second, third] = telling;
-        std::array::from_fn(|alignment| {
-            // The place in its group of the first character that is looked at.
-            let phase = self.index.wrapping_sub((CARRY + alignment) as u64) & 3;
-            let places = |place: u64| EVERY_FOURTH << (place.wrapping_sub(phase) & 3);
-            let good = places(0) | first & places(1) | second & places(2) | third & places(3);
-            let two = good & good >> 1;
-            let four = two & two >> 2;
-            let eight = four & four >> 4;
-            let all = eight & eight >> (STREAK - 8);
-            u64::try_from(all & u128::from(u64::MAX)).unwrap_or_default()
-        })
-    }
-}
-
-/// The value of a character, without a branch; characters of no value do not get here.
-fn value_of(byte: u8) -> u8 {
-    let letter = if byte >= b'a' {
-        byte.wrapping_sub(71)
-    } else {
-        byte.wrapping_sub(65)
-    };
-    let other = match byte {
-        b'+' | b'-' => 62,
-        b'/' => 63,
-        _ => byte.wrapping_add(4),
-    };
-    let value = if byte < b'A' { other } else { letter };
-    if byte == b'_' { 63 } else { value }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_those_of_the_alphabet() {
-        for byte in (0..=u8::MAX).filter(|byte| ALPHABET.contains(*byte)) {
-            assert_eq!(Some(value_of(byte)), crate::units::sextet(byte), "{byte}");
-        }
-    }
-
-    #[test]
-    fn noise_has_no_streak_and_text_has_one_at_its_alignment() {
-        let mut screen = Screen::default();
-        assert_eq!(
-            screen.read(b"8J+YgPCfmIHwn5iC8J+Yg/CfmITwn5iF8J+YhvCfmIfwn5iI8J+YifCfmIo"),
-            [0; 4]
-        );
-        let mut screen = Screen::default();
-        let [aligned, rest @ ..] = screen.read(b"Z2hwX1pKRGVWUkVoa3B0R0Y3V3ZlcDBO");
-        assert_eq!(aligned.trailing_zeros(), 10);
-        assert_eq!(rest, [0; 3]);
-    }
 }

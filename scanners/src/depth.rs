@@ -10,10 +10,10 @@
 //! encoded if the start of it decodes to letters, digits and the like only, which chance does to one
 //! in a million.
 
-use crate::base64::TELLING;
 use crate::inflate;
 use crate::layer::Encodings;
 use crate::runs::{RunKind, RunStart, RunState, RunStep};
+use crate::screen::TELLING;
 use crate::text::{Text, run_length};
 use crate::units::Unit;
 

@@ -42,6 +42,7 @@ mod places;
 mod rows;
 mod runs;
 mod scanner;
+mod screen;
 mod search;
 mod session;
 mod simd;

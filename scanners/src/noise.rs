@@ -6,12 +6,10 @@
 //! again.
 
 use crate::ByteSet;
+use crate::screen::{CARRY, STREAK};
 use crate::simd::{AsciiSet, masks};
 use crate::units::sextet;
 use std::sync::LazyLock;
-
-/// So many characters at the start of a window are at most only there to tell of the others.
-pub(crate) const CONTEXT: usize = 12;
 
 /// The sets, in the order in which [`noise`] names them.
 static SETS: LazyLock<[AsciiSet; 11]> = LazyLock::new(|| {
@@ -36,9 +34,10 @@ static SETS: LazyLock<[AsciiSet; 11]> = LazyLock::new(|| {
     .map(AsciiSet::new)
 });
 
-/// How many characters of a run the window starts with, if they are noise: no eight telling bytes in
-/// a row end in them (the first `context` apart), at any alignment, and nothing shows the start of a
-/// compressed stream there. `starts` says that the run starts with the window.
+/// How many characters of a run the window starts with, if they are noise: the first `context` apart,
+/// no eight telling bytes in a row end in them or so shortly before that the screen looks at what
+/// follows, at any alignment, and nothing shows the start of a compressed stream there. `starts` says
+/// that the run starts with the window.
 pub(crate) fn noise(window: &[u8], (context, starts): (usize, bool)) -> Option<usize> {
     let [
         alphabet,
@@ -67,15 +66,12 @@ pub(crate) fn noise(window: &[u8], (context, starts): (usize, bool)) -> Option<u
     let telling = (0..4).any(|phase| {
         let places = |place: u32| EVERY_FOURTH.rotate_left(phase + place);
         let good = places(0) | first & places(1) | second & places(2) | third & places(3);
-        streaks(good & valid) >> context.saturating_sub(STREAK - 1) != 0
+        streaks(good & valid) >> context.saturating_sub(CARRY) != 0
     });
     (!telling).then_some(length as usize)
 }
 
 const EVERY_FOURTH: u64 = 0x1111_1111_1111_1111;
-
-/// So many characters that decode to telling bytes are a streak.
-const STREAK: usize = 11;
 
 /// Where a streak starts.
 fn streaks(good: u64) -> u64 {

@@ -8,6 +8,7 @@ use crate::context::Words;
 use crate::index::Index;
 use crate::known::NeedleIndex;
 use crate::opening::{Begun, Openings, is_joined};
+use crate::screen::asks_for_any_streak;
 use crate::{
     Carrier, Catalog, CatalogError, Finding, Fingerprint, FingerprintKey, KnownSecrets, MaskSet,
     Part, Session, SessionOptions, Side, Signature, Sink,
@@ -27,6 +28,8 @@ pub struct Scanner {
     /// How those begin.
     openings: Openings,
     pub(crate) known: Known,
+    /// Whether a view of base64 opens at every streak; see [`crate::screen`].
+    pub(crate) any_streak: bool,
 }
 
 /// The known secrets as a scanner holds them.
@@ -96,6 +99,7 @@ impl Scanner {
         let rows = || signatures.iter().map(AsRef::as_ref);
         let joined = rows().map(is_joined).collect();
         let openings = Openings::of(rows());
+        let any_streak = asks_for_any_streak(&signatures, &known.index());
         let known = Known {
             needles: known.index(),
             first,
@@ -110,6 +114,7 @@ impl Scanner {
             joined,
             openings,
             known,
+            any_streak,
         })
     }
 

@@ -9,13 +9,13 @@
 mod seam;
 
 use crate::ScanError;
-use crate::base64::TELLING;
 use crate::confirm::Swallow;
 use crate::inflate::{BEHIND, Inflater, Progress};
 use crate::layer::{Encoding, Floors, Layer};
 use crate::pen::Pen;
 use crate::runs::{Groups, RunKind, RunState, RunStep, VALUE_MAX};
 use crate::scanner::Scanner;
+use crate::screen::TELLING;
 use crate::search::{Found, Harvest};
 use crate::text::{Text, give_back};
 use crate::units::Unit;
