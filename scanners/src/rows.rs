@@ -91,6 +91,9 @@ struct Bank {
     columns: [Box<[u64; 256]>; COLUMNS],
     /// For each of [`ALPHABETS`], by the length of the run of it.
     by_run: [Box<[u64; LENGTHS]>; ALPHABETS.len()],
+    /// The rows all columns of which allow letters and digits, and those of which allow all of base64.
+    any_alnum: u64,
+    any_base64: u64,
     /// The rows of digits that must end where no digit follows.
     numbers: u64,
     /// By the length of a number: which of those allow it.
@@ -248,12 +251,14 @@ impl Rows {
     pub(crate) fn could_start(
         &self,
         before: Option<u8>,
-        runs: &[RunLength; ALPHABETS.len()],
+        (alnum, base64): (RunLength, RunLength),
         there: &[u8],
     ) -> bool {
         self.banks.iter().any(|bank| {
-            let alive = bank.after(before) & bank.allow(runs);
-            bank.alive(alive, there) != 0
+            let [by_alnum, _, _, by_base64, _] = &bank.by_run;
+            let alive = bank.after(before) & alnum.of_table(by_alnum) & base64.of_table(by_base64);
+            let told = bank.told_by(alnum, base64);
+            alive & told != 0 || bank.alive(alive, there) != 0
         })
     }
 
@@ -270,7 +275,9 @@ impl Rows {
         for bank in &self.banks {
             // What says no to most comes first.
             let mut alive = bank.after(before) & bank.allow(&runs.0);
-            alive = bank.alive(alive, there);
+            let [alnum, _, _, base64, _] = runs.0;
+            let told = alive & bank.told_by(alnum, base64);
+            alive = told | bank.alive(alive & !told, there);
             if alive & bank.numbers != 0 {
                 let known = || number::lengths(there, ended);
                 alive &= bank.allow_numbers(*numbers.get_or_insert_with(known));
@@ -294,14 +301,22 @@ const UNKNOWN: usize = RUN_MAX + 1;
 const LENGTHS: usize = UNKNOWN + 1;
 
 impl RunLength {
-    /// It was not measured.
-    pub(crate) const ANY: RunLength = RunLength(UNKNOWN);
-
     /// Of a run of so many bytes, of which so many are at hand.
     pub(crate) fn of(length: usize, at_hand: usize, ended: bool) -> RunLength {
         let length = length.min(RUN_MAX);
         let known = ended || length < at_hand;
         RunLength(if known { length } else { UNKNOWN })
+    }
+
+    /// What a table by length says of it.
+    #[inline]
+    fn of_table(self, table: &[u64; LENGTHS]) -> u64 {
+        table.get(self.0).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Whether it covers all columns.
+    fn is_long(self) -> bool {
+        self.0 != UNKNOWN && self.0 >= COLUMNS
     }
 }
 
@@ -343,6 +358,8 @@ impl Bank {
             left: Box::new([0; 256]),
             columns: std::array::from_fn(|_| Box::new([0; 256])),
             by_run: std::array::from_fn(|_| Box::new([0; LENGTHS])),
+            any_alnum: 0,
+            any_base64: 0,
             numbers: 0,
             by_digits: Box::new([0; DIGITS_MAX + 1]),
             from_digits: Box::new([0; DIGITS_MAX + 1]),
@@ -360,6 +377,13 @@ impl Bank {
                 set.is_none_or(|set| set.contains(byte))
             });
         }
+        let [alnum, _, _, base64, _] = ALPHABETS;
+        let allow_all = |alphabet: &ByteSet| {
+            let mut first = leading.sets.iter().take(COLUMNS);
+            first.all(|set| alphabet.is_subset(set))
+        };
+        self.any_alnum |= if allow_all(&alnum) { bit } else { 0 };
+        self.any_base64 |= if allow_all(&base64) { bit } else { 0 };
         let lengths = |table: &mut [u64], allowed: &dyn Fn(usize) -> bool| {
             for (length, mask) in table.iter_mut().enumerate() {
                 *mask |= if allowed(length) { bit } else { 0 };
@@ -385,6 +409,13 @@ impl Bank {
         before.map_or(u64::MAX, |byte| at(&self.left, byte))
     }
 
+    /// The rows whose columns need not be asked where runs of these lengths stand.
+    #[inline]
+    fn told_by(&self, alnum: RunLength, base64: RunLength) -> u64 {
+        let alnum = if alnum.is_long() { self.any_alnum } else { 0 };
+        alnum | if base64.is_long() { self.any_base64 } else { 0 }
+    }
+
     /// Those of the rows that allow these bytes.
     fn alive(&self, mut alive: u64, there: &[u8]) -> u64 {
         for (column, byte) in self.columns.iter().zip(there) {
@@ -399,8 +430,9 @@ impl Bank {
     /// The rows that allow runs of these lengths.
     fn allow(&self, lengths: &[RunLength; ALPHABETS.len()]) -> u64 {
         let tables = self.by_run.iter().zip(lengths);
-        let rows = tables.map(|(table, RunLength(length))| table.get(*length).copied());
-        rows.fold(u64::MAX, |all, rows| all & rows.unwrap_or(u64::MAX))
+        tables.fold(u64::MAX, |all, (table, length)| {
+            all & length.of_table(table)
+        })
     }
 
     /// All rows but the numbers that have none of these lengths.

@@ -116,16 +116,20 @@ mod avx2 {
             (_mm256_loadu_si256(start), _mm256_loadu_si256(start.add(1)))
         };
         let highs = (high_bits(first), high_bits(second));
-        sets.map(|set| {
+        let mut masks = [0; SETS];
+        // A closure would be called; this is unrolled.
+        for (mask, set) in masks.iter_mut().zip(sets) {
             // SAFETY: the table is 16 bytes long.
             let table = unsafe { _mm_loadu_si128(set.by_low.as_ptr().cast::<__m128i>()) };
             let table = _mm256_broadcastsi128_si256(table);
             let low = u64::from(members(first, highs.0, table));
-            low | u64::from(members(second, highs.1, table)) << 32
-        })
+            *mask = low | u64::from(members(second, highs.1, table)) << 32;
+        }
+        masks
     }
 
     /// For each byte, the bit of its upper half; none for bytes that are no ASCII.
+    #[inline]
     #[target_feature(enable = "avx2")]
     fn high_bits(bytes: __m256i) -> __m256i {
         let bits = _mm256_setr_epi8(
@@ -136,6 +140,7 @@ mod avx2 {
         _mm256_shuffle_epi8(bits, upper)
     }
 
+    #[inline]
     #[target_feature(enable = "avx2")]
     fn members(bytes: __m256i, highs: __m256i, table: __m256i) -> u32 {
         // A byte with its top bit set selects zero, which is right: it is no ASCII.

@@ -221,13 +221,7 @@ impl Places<'_> {
             let index = self.base + bit as usize;
             let there = self.bytes.get(index..).unwrap_or_default();
             let length = |masks| RunLength::of(run_from(masks, bit), there.len(), false);
-            let runs = [
-                length(alnum),
-                RunLength::ANY,
-                RunLength::ANY,
-                length(base64),
-                RunLength::ANY,
-            ];
+            let runs = (length(alnum), length(base64));
             // After the letter of an escape every boundary holds.
             let before = if escaped >> bit & 1 == 1 {
                 None
@@ -236,7 +230,7 @@ impl Places<'_> {
                     .checked_sub(1)
                     .and_then(|before| self.bytes.get(before))
             };
-            let could = self.rows_of.could_start(before.copied(), &runs, there);
+            let could = self.rows_of.could_start(before.copied(), runs, there);
             allowed |= u64::from(could) << bit;
         }
         allowed
