@@ -61,7 +61,7 @@ pub use config::{
     Pinned, Timeouts, UpstreamSettings,
 };
 pub use fence::{FenceState, Probes};
-pub use known_secrets::KnownSecretError;
+pub use known_secrets::{KnownSecretError, KnownSecretErrors};
 pub use listeners::{ListenError, Listeners};
 pub use proxy::{Addresses, Counts, Proxy, ReloadError, Running, StartError};
 pub use roots::{RootsError, system_bundle};

@@ -11,7 +11,7 @@ use egret_policies::{Host, KnownIds, Loaded, Policy, Problem, Surroundings, rule
 use egret_scanners::{Catalog, FingerprintKey, KnownSecret, KnownSecrets, MaskSet, Part, Scanner};
 
 use crate::config::{Config, KnownSecretSources};
-use crate::known_secrets::{self, KnownSecretError};
+use crate::known_secrets::{self, KnownSecretErrors};
 use crate::masks::Masks;
 
 /// One generation.
@@ -55,7 +55,7 @@ pub enum LoadError {
     Panicked,
     /// A known secret cannot be read.
     #[error(transparent)]
-    KnownSecrets(#[from] KnownSecretError),
+    KnownSecrets(#[from] KnownSecretErrors),
     /// A known secret cannot be looked for.
     #[error(transparent)]
     KnownSecret(#[from] egret_scanners::KnownError),

@@ -64,7 +64,9 @@ impl KnownSecret {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KnownError {
     /// Values of less than four bytes would be found everywhere.
-    #[error("known secrets shorter than {SHORTEST} bytes cannot be told from ordinary text: {0}")]
+    #[error(
+        "known secrets shorter than {SHORTEST} bytes cannot be told from ordinary text: {0}; take them out of `known_secrets`"
+    )]
     TooShort(String),
     /// Values of more than 64 KiB.
     #[error("known secrets longer than {LONGEST} bytes are not supported: {0}")]
