@@ -14,6 +14,7 @@ use crate::scanner::Scanner;
 use crate::screen::{ALIGNMENTS, CARRY, CONTEXT, STREAK, Screen};
 use crate::search::Harvest;
 use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::skim::Skim;
 use crate::text::{Text, run_length};
 use crate::view::{Decoder, View};
 use crate::{ByteSet, ScanError};
@@ -116,6 +117,11 @@ impl Base64 {
         views.chain(self.after_slash.views_mut())
     }
 
+    /// The next position to look at.
+    pub(crate) fn next(&self) -> u64 {
+        self.from
+    }
+
     pub(crate) fn hold(&self) -> u64 {
         let own = match &self.run {
             None => self.from,
@@ -128,10 +134,10 @@ impl Base64 {
     pub(crate) fn advance(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        depth: u8,
+        (depth, skim): (u8, &Skim),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        self.read((scanner, text), depth, harvest)?;
+        self.read((scanner, text), (depth, skim), harvest)?;
         if let Some(run) = &self.run {
             let characters = HELD.min(run.screen.index);
             self.held_from = back(text, self.from, characters).max(run.start);
@@ -142,7 +148,7 @@ impl Base64 {
     fn read(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        depth: u8,
+        (depth, skim): (u8, &Skim),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         for alignment in 0..ALIGNMENTS {
@@ -151,7 +157,7 @@ impl Base64 {
         self.after_slash.advance((scanner, text), harvest)?;
         loop {
             if self.run.is_none() {
-                match KIND.find(text, self.from, self.first) {
+                match KIND.find(text, self.from, (self.first, Some(skim))) {
                     RunStart::NotBefore(position) => {
                         self.from = position.max(self.from);
                         return Ok(());

@@ -81,7 +81,7 @@ impl Probe {
 /// The next run that decodes to something that tells.
 fn next_run(kind: RunKind, text: &Text<'_>, (from, first): (&mut u64, u64)) -> Option<(u64, u64)> {
     loop {
-        match kind.find(text, *from, first) {
+        match kind.find(text, *from, (first, None)) {
             RunStart::NotBefore(position) => {
                 *from = position.max(*from);
                 return None;

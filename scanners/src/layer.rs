@@ -11,6 +11,7 @@ use crate::inflate::Lookout;
 use crate::runs::{RunKind, RunStart, RunState};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, Search};
+use crate::skim::{ANNOUNCING, Sign, Skim};
 use crate::text::{LEFT_CONTEXT, Text, give_back};
 use crate::units::{self, Unit, UnitFn};
 use crate::view::{Decoder, Open, View};
@@ -132,7 +133,7 @@ impl Watch {
     fn advance_runs(
         &mut self,
         kind: RunKind,
-        depth: u8,
+        (depth, skim): (u8, &Skim),
         (scanner, text): (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
@@ -140,7 +141,7 @@ impl Watch {
             if self.view.is_some() && !self.advance(scanner, text, harvest)? {
                 return Ok(());
             }
-            match kind.find(text, self.from, self.floor) {
+            match kind.find(text, self.from, (self.floor, Some(skim))) {
                 RunStart::NotBefore(position) => {
                     self.from = position.max(self.from);
                     return Ok(());
@@ -238,9 +239,19 @@ impl Encoding {
         }
     }
 
+    /// What a first look at a text may see of it.
+    fn sign(&self) -> Option<Sign> {
+        match self.announces {
+            Announce::Byte(b'+') => Some(Sign::Utf7),
+            Announce::Byte(byte) => ANNOUNCING.contains(byte).then_some(Sign::Announcing),
+            Announce::Either(..) => None,
+            Announce::NotAscii => Some(Sign::NotAscii),
+        }
+    }
+
     /// The next encoded character from a position on, which moves behind it.
     pub(crate) fn next(&self, text: &Text<'_>, from: &mut u64) -> Option<(u64, u64)> {
-        match self.find(text, *from) {
+        match self.find(text, *from, None) {
             Trigger::NotBefore(position) => {
                 *from = position.max(*from);
                 None
@@ -262,8 +273,19 @@ impl Encoding {
                 .is_some_and(|byte| byte.is_ascii_alphanumeric())
     }
 
-    fn find(&self, text: &Text<'_>, mut from: u64) -> Trigger {
-        while let Some(offset) = self.announced(text.from(from)) {
+    /// The first encoded character from a position on that asks for a view. A first look at the text
+    /// may tell where none is.
+    fn find(&self, text: &Text<'_>, mut from: u64, skim: Option<&Skim>) -> Trigger {
+        loop {
+            if let (Some(skim), Some(sign)) = (skim, self.sign()) {
+                let Some(next) = skim.next(sign, from) else {
+                    break;
+                };
+                from = next;
+            }
+            let Some(offset) = self.announced(text.from(from)) else {
+                break;
+            };
             let position = from + offset as u64;
             match (self.unit)(text.from(position), text.ended) {
                 Unit::Encoded { opens: true, .. } => return Trigger::At(position),
@@ -292,7 +314,7 @@ struct Outlook {
 /// Whether a character is encoded may depend on the next encoded one: in `\u00=37`, what follows
 /// `\u00` is known only once `=37` is read. So before that place nothing counts as known that was
 /// told by bytes from there on.
-fn look_out(watches: &mut [Watch], encodings: &Encodings, text: &Text<'_>) -> Outlook {
+fn look_out(watches: &mut [Watch], encodings: &Encodings, text: &Text<'_>, skim: &Skim) -> Outlook {
     let mut outlook = Outlook {
         trigger: None,
         until: text.end(),
@@ -302,7 +324,7 @@ fn look_out(watches: &mut [Watch], encodings: &Encodings, text: &Text<'_>) -> Ou
         if watch.view.is_some() {
             continue;
         }
-        let (position, trigger) = match encoding.find(text, watch.from) {
+        let (position, trigger) = match encoding.find(text, watch.from, Some(skim)) {
             Trigger::NotBefore(position) => (position, None),
             Trigger::At(position) => (position, Some((kind, position))),
         };
@@ -348,12 +370,20 @@ fn told_by_later_bytes(
             Some(_) => near,
             None => near.max(watch.earliest),
         };
-        match encoding.find(&known, from) {
+        match encoding.find(&known, from, None) {
             Trigger::NotBefore(position) if position < until => Some((kind, position)),
             Trigger::NotBefore(_) | Trigger::At(_) => None,
         }
     });
     undecided.min_by_key(|(_, position)| *position)
+}
+
+/// A first look at what the lookouts have not looked at.
+fn skim(text: &Text<'_>, (units, runs): (&[Watch], &[Watch]), base64: Option<&Base64>) -> Skim {
+    let idle = units.iter().chain(runs);
+    let idle = idle.filter(|watch| watch.view.is_none());
+    let next = base64.map_or(text.end(), Base64::next);
+    Skim::of(text, idle.map(|watch| watch.from).fold(next, u64::min))
 }
 
 impl Layer {
@@ -511,11 +541,12 @@ impl Layer {
             base: *base,
             ended,
         };
+        let skim = skim(&text, (units, runs), base64.as_deref());
         if let Some(probe) = probe {
             harvest.deep.extend(probe.advance(encodings, &text));
         }
         loop {
-            let Outlook { trigger, until } = look_out(units, encodings, &text);
+            let Outlook { trigger, until } = look_out(units, encodings, &text, &skim);
             let until_there = text.until(until);
             let mut closed = false;
             for watch in units.iter_mut() {
@@ -526,10 +557,10 @@ impl Layer {
             }
             let at = (scanner, &until_there);
             for (watch, kind) in runs.iter_mut().zip(RUNS) {
-                watch.advance_runs(kind, *depth, at, harvest)?;
+                watch.advance_runs(kind, (*depth, &skim), at, harvest)?;
             }
             if let Some(base64) = base64 {
-                base64.advance(at, *depth, harvest)?;
+                base64.advance(at, (*depth, &skim), harvest)?;
             }
             if let Some(compressed) = compressed {
                 compressed.advance(at, *depth, harvest)?;

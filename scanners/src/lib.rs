@@ -46,6 +46,7 @@ mod screen;
 mod search;
 mod session;
 mod simd;
+mod skim;
 mod starts;
 mod streams;
 mod text;

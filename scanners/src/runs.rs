@@ -6,6 +6,7 @@
 
 use crate::ByteSet;
 use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::skim::{Sign, Skim};
 use crate::text::{Text, run_length};
 use crate::units::sextet;
 use std::sync::LazyLock;
@@ -279,11 +280,19 @@ pub(crate) enum RunStart {
 
 impl RunKind {
     /// The first run from a position on that is long enough; the rest of a run that started before
-    /// only at `floor`.
-    pub(crate) fn find(self, text: &Text<'_>, mut from: u64, floor: u64) -> RunStart {
-        let (may, _) = self.dense_set();
+    /// only at `floor`. A first look at the text may tell where none is.
+    pub(crate) fn find(
+        self,
+        text: &Text<'_>,
+        mut from: u64,
+        (floor, skim): (u64, Option<&Skim>),
+    ) -> RunStart {
+        let may = self.all_bytes();
         let least = self.least_dense();
         loop {
+            if let Some(skim) = skim {
+                from = self.skip(text, from, skim);
+            }
             let there = text.from(from);
             let Some(offset) = dense_stretch(
                 there,
@@ -316,6 +325,19 @@ impl RunKind {
         }
     }
 
+    /// The first position where a run may start, or go on to more than is at hand.
+    fn skip(self, text: &Text<'_>, from: u64, skim: &Skim) -> u64 {
+        let end = text.end();
+        let next = skim.next(Sign::Run(self), from).unwrap_or(end).min(end);
+        if text.ended || next + self.least_dense() as u64 <= end {
+            return next;
+        }
+        let set = self.all_bytes();
+        let there = text.from(from).iter().rev();
+        let tail = there.take_while(|byte| set.contains(**byte)).count();
+        next.min(end - tail as u64)
+    }
+
     /// Whether what stands here is the rest of a word: its last two letters and the space after it
     /// are no hexadecimal, and a streamed text need not wait for what they become.
     fn is_in_word(self, text: &Text<'_>, position: u64) -> bool {
@@ -338,31 +360,41 @@ impl RunKind {
     }
 
     /// The bytes of a run, separators included.
-    fn dense_set(self) -> (&'static ByteSet, &'static AsciiSet) {
+    pub(crate) fn all_bytes(self) -> &'static ByteSet {
         match self {
-            RunKind::Base64 => (&BASE64, &DENSE_BASE64),
-            RunKind::Base32(false) => (&ByteSet::BASE32, &DENSE_BASE32),
-            RunKind::Base32(true) => (&BASE32_LOWER, &DENSE_BASE32_LOWER),
-            RunKind::Hex(_) => (&ByteSet::HEX, &DENSE_HEX),
-            RunKind::HexPairs => (&HEX_PAIRS, &DENSE_HEX_PAIRS),
+            RunKind::Base64 => &BASE64,
+            RunKind::Base32(false) => &ByteSet::BASE32,
+            RunKind::Base32(true) => &BASE32_LOWER,
+            RunKind::Hex(_) => &ByteSet::HEX,
+            RunKind::HexPairs => &HEX_PAIRS,
+        }
+    }
+
+    /// The same, laid out for a look at many.
+    pub(crate) const fn dense_set(self) -> AsciiSet {
+        match self {
+            RunKind::Base64 => DENSE_BASE64,
+            RunKind::Base32(false) => DENSE_BASE32,
+            RunKind::Base32(true) => DENSE_BASE32_LOWER,
+            RunKind::Hex(_) => DENSE_HEX,
+            RunKind::HexPairs => DENSE_HEX_PAIRS,
         }
     }
 
     /// Which bytes of a block may be of a run.
     fn dense(self, block: &[u8]) -> u64 {
-        let (_, set) = self.dense_set();
         if self != RunKind::HexPairs {
-            let [mask] = masks(block, &[*set]);
+            let [mask] = masks(block, &[self.dense_set()]);
             return mask;
         }
-        let [digits, all] = masks(block, &[DENSE_HEX, *set]);
+        let [digits, all] = masks(block, &[DENSE_HEX, DENSE_HEX_PAIRS]);
         // Three digits in a row are of no pair.
         let three = digits & digits >> 1 & digits >> 2;
         all & !(three | three << 1 | three << 2)
     }
 
     /// How many of them there are at least.
-    fn least_dense(self) -> usize {
+    pub(crate) fn least_dense(self) -> usize {
         match self {
             // Two digits and a separator, eleven times, and two digits.
             RunKind::HexPairs => 35,
@@ -416,11 +448,11 @@ const BASE64: ByteSet = ByteSet::BASE64.with(b"-_");
 const BASE32_LOWER: ByteSet = ByteSet::EMPTY.range(b'a', b'z').range(b'2', b'7');
 const HEX_PAIRS: ByteSet = ByteSet::HEX.with(b": -,x\r\n");
 
-static DENSE_BASE64: AsciiSet = AsciiSet::new(BASE64);
-static DENSE_BASE32: AsciiSet = AsciiSet::new(ByteSet::BASE32);
-static DENSE_BASE32_LOWER: AsciiSet = AsciiSet::new(BASE32_LOWER);
-static DENSE_HEX: AsciiSet = AsciiSet::new(ByteSet::HEX);
-static DENSE_HEX_PAIRS: AsciiSet = AsciiSet::new(HEX_PAIRS);
+const DENSE_BASE64: AsciiSet = AsciiSet::new(BASE64);
+const DENSE_BASE32: AsciiSet = AsciiSet::new(ByteSet::BASE32);
+const DENSE_BASE32_LOWER: AsciiSet = AsciiSet::new(BASE32_LOWER);
+const DENSE_HEX: AsciiSet = AsciiSet::new(ByteSet::HEX);
+const DENSE_HEX_PAIRS: AsciiSet = AsciiSet::new(HEX_PAIRS);
 
 /// How many bytes at the start are not in the set.
 fn run_outside(bytes: &[u8], set: &ByteSet) -> usize {

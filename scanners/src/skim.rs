@@ -1,0 +1,293 @@
+//! A first look at a text: in which blocks of 64 bytes an encoding could show at all.
+//!
+//! A text has lookouts for a dozen encodings, and most of it has none of them. Here one read of each
+//! block tells for all: where enough bytes of an alphabet stand in a row to be a run, where a byte
+//! stands that announces an encoded character. A lookout jumps to the next block in question and
+//! looks closer there. Deliberately absent: whether anything is encoded; what a block is said to
+//! have, it may have.
+
+use crate::ByteSet;
+use crate::runs::RunKind;
+use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::text::Text;
+
+/// What is looked for in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// Enough bytes for a run of this kind start here, whatever stands before them.
+    Run(RunKind),
+    /// One of the bytes that announce an encoded character.
+    Announcing,
+    /// A byte that is no ASCII.
+    NotAscii,
+    /// A `+` and a `-`, as far apart as they are in UTF-7.
+    Utf7,
+}
+
+impl Sign {
+    fn bit(self) -> u8 {
+        match self {
+            Sign::Run(RunKind::Base32(false)) => 1,
+            Sign::Run(RunKind::Base32(true)) => 1 << 1,
+            Sign::Run(RunKind::Hex(_)) => 1 << 2,
+            Sign::Run(RunKind::HexPairs) => 1 << 3,
+            Sign::Run(RunKind::Base64) => 1 << 4,
+            Sign::Announcing => 1 << 5,
+            Sign::NotAscii => 1 << 6,
+            Sign::Utf7 => 1 << 7,
+        }
+    }
+}
+
+/// The kinds of runs, one for each alphabet.
+const RUNS: [RunKind; 5] = [
+    RunKind::Base32(false),
+    RunKind::Base32(true),
+    RunKind::Hex(0),
+    RunKind::HexPairs,
+    RunKind::Base64,
+];
+/// The bytes of [`Sign::Announcing`].
+pub(crate) const ANNOUNCING: ByteSet = ByteSet::EMPTY.with(b"\\%&=\0");
+const ASCII: ByteSet = ByteSet::EMPTY.range(0, 0x7F);
+
+const SETS: [AsciiSet; 9] = [
+    RunKind::Base32(false).dense_set(),
+    RunKind::Base32(true).dense_set(),
+    RunKind::Hex(0).dense_set(),
+    RunKind::HexPairs.dense_set(),
+    RunKind::Base64.dense_set(),
+    AsciiSet::new(ANNOUNCING),
+    AsciiSet::new(ASCII),
+    AsciiSet::new(ByteSet::EMPTY.with(b"+")),
+    AsciiSet::new(ByteSet::EMPTY.with(b"-")),
+];
+
+/// So many blocks are looked at together.
+const BLOCKS: usize = 256;
+
+/// What was seen of a text.
+pub(crate) struct Skim {
+    /// From where it was looked at, and up to where.
+    from: u64,
+    until: u64,
+    /// Whether that is all of the text at hand.
+    whole: bool,
+    /// By block: the signs it may have.
+    blocks: [u8; BLOCKS],
+    /// The signs of all blocks.
+    any: u8,
+}
+
+/// What was read of one block.
+#[derive(Clone, Copy)]
+struct Read {
+    /// For each of [`RUNS`], which bytes are of its alphabet.
+    runs: [u64; RUNS.len()],
+    plus: u64,
+    minus: u64,
+    /// The signs that single bytes are.
+    signs: u8,
+}
+
+impl Read {
+    /// What is not there: nothing for runs, anything for what a `+` may begin.
+    const BEYOND: Read = Read {
+        runs: [0; RUNS.len()],
+        plus: 0,
+        minus: u64::MAX,
+        signs: 0,
+    };
+
+    fn of(bytes: &[u8]) -> Read {
+        let [
+            upper,
+            lower,
+            hex,
+            pairs,
+            base64,
+            announcing,
+            ascii,
+            plus,
+            minus,
+        ] = masks(bytes, &SETS);
+        let (there, beyond) = match u32::try_from(bytes.len()) {
+            Ok(length) if length < u64::BITS => ((1 << length) - 1, u64::MAX << length),
+            _ => (u64::MAX, 0),
+        };
+        let sign = |stands: bool, sign: Sign| if stands { sign.bit() } else { 0 };
+        Read {
+            runs: [upper, lower, hex, pairs, base64],
+            plus,
+            minus: minus | beyond,
+            signs: sign(announcing != 0, Sign::Announcing)
+                | sign(ascii & there != there, Sign::NotAscii),
+        }
+    }
+
+    /// The signs of this block, before that one.
+    fn signs(&self, next: &Read) -> u8 {
+        let runs = RUNS.iter().zip(self.runs.iter().zip(next.runs));
+        let mut signs = self.signs;
+        for (kind, (here, next)) in runs {
+            // A run covers eight bytes that stand together in the block, or the first eight of the next.
+            let could = has_full_byte(*here) || next & 0xFF == 0xFF;
+            if could
+                && starts_run(
+                    u128::from(*here) | u128::from(next) << 64,
+                    kind.least_dense(),
+                )
+            {
+                signs |= Sign::Run(*kind).bit();
+            }
+        }
+        if self.plus != 0 {
+            let minus = u128::from(self.minus) | u128::from(next.minus) << 64;
+            let ends = minus >> 4 | minus >> 7 | minus >> 9 | minus >> 12;
+            if ends & u128::from(self.plus) != 0 {
+                signs |= Sign::Utf7.bit();
+            }
+        }
+        signs
+    }
+}
+
+impl Skim {
+    /// Looks at a text from a position on.
+    pub(crate) fn of(text: &Text<'_>, from: u64) -> Skim {
+        let from = from.max(text.base);
+        let there = text.from(from);
+        let covered = there.get(..BLOCKS * BLOCK).unwrap_or(there);
+        let mut skim = Skim {
+            from,
+            until: from + covered.len() as u64,
+            whole: covered.len() == there.len(),
+            blocks: [0; BLOCKS],
+            any: 0,
+        };
+        let mut rest = there;
+        let mut here = Read::of(rest);
+        let count = covered.len().div_ceil(BLOCK);
+        for signs in skim.blocks.iter_mut().take(count) {
+            rest = rest.get(BLOCK..).unwrap_or_default();
+            let next = if rest.is_empty() {
+                Read::BEYOND
+            } else {
+                Read::of(rest)
+            };
+            *signs = here.signs(&next);
+            skim.any |= *signs;
+            here = next;
+        }
+        skim
+    }
+
+    /// The first position at or after `from` where the sign may be; none if it is nowhere in the text.
+    pub(crate) fn next(&self, sign: Sign, from: u64) -> Option<u64> {
+        if from < self.from || from > self.until {
+            return Some(from);
+        }
+        let bit = sign.bit();
+        let beyond = if self.whole { None } else { Some(self.until) };
+        if self.any & bit == 0 {
+            return beyond;
+        }
+        let first = usize::try_from(from - self.from).unwrap_or(usize::MAX) / BLOCK;
+        let blocks = self.blocks.get(first..).unwrap_or_default();
+        let Some(place) = blocks.iter().position(|signs| signs & bit != 0) else {
+            return beyond;
+        };
+        let start = self.from + ((first + place) * BLOCK) as u64;
+        Some(start.max(from))
+    }
+}
+
+/// Whether eight bits that stand together, the first of them at a multiple of eight, are all set.
+fn has_full_byte(mask: u64) -> bool {
+    const ONES: u64 = u64::MAX / 0xFF;
+    let clear = !mask;
+    clear.wrapping_sub(ONES) & mask & (ONES << 7) != 0
+}
+
+/// Whether so many bits in a row are set, 16 to 64, the first of them in the lower half.
+fn starts_run(mask: u128, count: usize) -> bool {
+    let mut run = mask;
+    let mut length = 1;
+    while length < 16 {
+        run &= run >> length;
+        length *= 2;
+    }
+    if count > 32 {
+        run &= run >> 16;
+        length = 32;
+    }
+    run &= run >> (count - length);
+    run & u128::from(u64::MAX) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whether the sign is right at this place.
+    fn stands(bytes: &[u8], place: usize, sign: Sign) -> bool {
+        match sign {
+            Sign::Run(kind) => {
+                let set = kind.all_bytes();
+                let run = bytes[place..]
+                    .iter()
+                    .take_while(|byte| set.contains(**byte));
+                run.count() >= kind.least_dense()
+            }
+            Sign::Announcing => ANNOUNCING.contains(bytes[place]),
+            Sign::NotAscii => !bytes[place].is_ascii(),
+            Sign::Utf7 => {
+                let ends = |by: usize| bytes.get(place + by).is_none_or(|byte| *byte == b'-');
+                bytes[place] == b'+' && [4, 7, 9, 12].into_iter().any(ends)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_sign_is_missed(
+            pieces in proptest::collection::vec(("[A-Z]{0,60}|[a-z2-7]{0,60}|[0-9a-f]{0,60}|(?:[0-9a-f]{2}:){0,20}|.{0,40}|[+a-]{0,30}|[ -~]{0,90}", 0..3), 0..9),
+            skipped in 0_usize..100,
+            from in 0_u64..300,
+        ) {
+            let bytes: String = pieces.into_iter().map(|(piece, _)| piece).collect();
+            let bytes = bytes.as_bytes();
+            let text = Text { bytes, base: 100, ended: false };
+            let skim = Skim::of(&text, 100 + skipped as u64);
+            let signs = [Sign::Announcing, Sign::NotAscii, Sign::Utf7];
+            for sign in signs.into_iter().chain(RUNS.map(Sign::Run)) {
+                let from = 100 + from;
+                let next = skim.next(sign, from);
+                let first = (text.index(from)..bytes.len()).find(|at| stands(bytes, *at, sign));
+                if let Some(first) = first {
+                    prop_assert!(next.is_some_and(|next| (from..=100 + first as u64).contains(&next)), "{sign:?} {first}");
+                }
+                prop_assert!(next.is_none_or(|next| next >= from), "{sign:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_blocks_may_be_anything() {
+        let bytes = vec![b'!'; BLOCKS * BLOCK + 5];
+        let text = Text {
+            bytes: &bytes,
+            base: 0,
+            ended: false,
+        };
+        let skim = Skim::of(&text, 0);
+        assert_eq!(
+            skim.next(Sign::Announcing, 3),
+            Some((BLOCKS * BLOCK) as u64)
+        );
+        assert_eq!(skim.next(Sign::Announcing, 17_000), Some(17_000));
+        assert_eq!(Skim::of(&text, 64).next(Sign::Announcing, 70), None);
+    }
+}
