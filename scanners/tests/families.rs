@@ -243,7 +243,7 @@ const FOUND: &[(&str, &str)] = &[
     ),
     ("Card", "credit-card test-card"),
     ("IBAN", "iban iban-lower-case"),
-    ("US SSN", "us-ssn"),
+    ("US SSN", "us-ssn us-ssn-spaced"),
     (
         "US ITIN, EIN, ABA, NPI, MBI, DEA",
         "us-itin us-ein us-bank-routing us-npi us-medicare us-dea",
