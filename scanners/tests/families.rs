@@ -56,7 +56,10 @@ const FOUND: &[(&str, &str)] = &[
     ("JWT", "jwt"),
     ("JWE", "jwt"),
     ("PyPI, TestPyPI", "pypi-token testpypi-token"),
-    ("AWS key id", "aws-access-key-id aws-secret-access-key"),
+    (
+        "AWS key id",
+        "aws-access-key-id aws-legacy-access-key-id aws-secret-access-key",
+    ),
     ("AWS Bedrock", "aws-bedrock-key aws-bedrock-short-key"),
     ("AWS session token", "aws-session-token"),
     ("OpenAI", "openai-key"),
