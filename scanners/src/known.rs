@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::pen::Fixed;
 use crate::{Class, Examples, Fingerprint, FingerprintKey, Home, Severity, Shape, Signature};
 
 pub(crate) use index::NeedleIndex;
@@ -104,6 +105,8 @@ pub struct Needle {
     pub secret: u32,
     /// Only between bytes that are neither letters nor digits (short values).
     pub whole_word: bool,
+    /// How it stands for the value.
+    pub(crate) fixed: Fixed,
 }
 
 impl Drop for Needle {
@@ -250,10 +253,11 @@ fn needles(secret: u32, value: &[u8]) -> Vec<Needle> {
     };
     forms
         .into_iter()
-        .map(|bytes| Needle {
+        .map(|(bytes, fixed)| Needle {
             bytes: bytes.into_boxed_slice(),
             secret,
             whole_word,
+            fixed,
         })
         .collect()
 }

@@ -223,6 +223,11 @@ impl Encoding {
         (self.unit)(bytes, ended)
     }
 
+    /// Whether what is encoded are zero bytes that stand for nothing.
+    pub(crate) fn is_wide(&self) -> bool {
+        matches!(self.announces, Announce::Byte(b'\0'))
+    }
+
     /// The bytes at the start that stand for themselves whatever follows them.
     pub(crate) fn literals<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         let length = self.announced(bytes).unwrap_or(bytes.len());

@@ -7,7 +7,7 @@
 //! the first is reported.
 
 use crate::mask::mask_byte;
-use crate::pen::Pen;
+use crate::pen::{Pen, Writer};
 use crate::search::Found;
 use crate::view::Open;
 use crate::{MaskSet, Signature};
@@ -27,8 +27,8 @@ pub(crate) struct Ledger {
     /// The rest of an encoded character that the last mask starts in, and where that is.
     half: Half,
     half_from: u64,
-    /// Of masks that are written as characters of a run, how many were: by start and signature.
-    written: Vec<((u64, u32), u64)>,
+    /// The masks under way.
+    written: Vec<Written>,
 }
 
 /// What a mask shows where it starts inside an encoded character, so that the character stays one:
@@ -40,13 +40,13 @@ impl Half {
     /// What belongs to a character that starts before the byte with this index. The bytes are those
     /// that were read, and those after them are looked at too: nothing may depend on what is put out
     /// together.
-    fn of((before, bytes, after): (&[u8], &[u8], &[u8]), index: usize) -> Half {
+    fn of((before, bytes): (&[u8], &[u8]), index: usize) -> Half {
         let byte = |back: usize| match index.checked_sub(back) {
             Some(index) => bytes.get(index).copied(),
             None => before.iter().rev().nth(back - index - 1).copied(),
         };
         let digits = |count: usize| {
-            let there = bytes.iter().skip(index).chain(after).take(count);
+            let there = bytes.iter().skip(index).take(count);
             there.filter(|byte| byte.is_ascii_hexdigit()).count() == count
         };
         let (last, second) = (byte(1), byte(2));
@@ -81,56 +81,68 @@ pub(crate) struct Stretch {
     /// How much of the mask was shown before: in the pieces before this one. Of two that start
     /// together the one that shows more of its label is painted; how long they are may not be known.
     pub(crate) shown: u64,
-    /// How the mask is written. Of a value that is seen both in a run and through more encodings, or
-    /// over several pieces, the mask of the run is painted: the others may be told later.
+    /// How the mask is written.
     pub(crate) pen: Pen,
     pub(crate) end: u64,
 }
 
-/// A mask that is written as characters of a run, over text that starts at `from`.
-struct Run<'a> {
-    stretch: &'a Stretch,
-    id: &'a str,
-    from: u64,
-    /// The rest of an encoded character that a mask starts in, and where that is.
-    half: (Half, u64),
+/// A mask under way: how it is written, and how far it was.
+///
+/// Of a value that is seen in several ways, all go on as the first of them began.
+#[derive(Clone, Copy)]
+struct Written {
+    start: u64,
+    signature: u32,
+    pen: Pen,
+    writer: Writer,
+    until: u64,
 }
 
-impl Run<'_> {
-    /// Writes on, `count` characters being written; returns how many are now.
-    fn write(
-        &self,
-        (mut count, (before, original)): (u64, (&[u8], &[u8])),
-        bytes: &mut [u8],
-        painted: &mut [bool],
-    ) -> u64 {
-        let index = |position: u64| usize::try_from(position - self.from).unwrap_or(usize::MAX);
-        let first = index(self.stretch.start.max(self.from));
-        let last = index(self.stretch.end.max(self.from)).min(bytes.len());
-        let mut previous = match first.checked_sub(1) {
-            Some(before) => original.get(before),
-            None => before.last(),
+impl Written {
+    fn is_of(&self, key: (u64, u32)) -> bool {
+        (self.start, self.signature) == key
+    }
+}
+
+/// The bytes that are about to be put out.
+struct Canvas<'a> {
+    /// Where they start.
+    from: u64,
+    bytes: &'a mut [u8],
+    /// They as they were, and what is at hand of the text after them.
+    original: Vec<u8>,
+    painted: Vec<bool>,
+}
+
+impl Canvas<'_> {
+    fn index(&self, position: u64) -> usize {
+        usize::try_from(position.saturating_sub(self.from)).unwrap_or(usize::MAX)
+    }
+
+    /// The bytes of a stretch that are here, as they are to be shown; goes on with its mask.
+    fn shown(&self, stretch: &Stretch, id: &str, mask: &mut Written) -> Vec<u8> {
+        let start = stretch.start.max(self.from);
+        let first = self.index(start);
+        let last = self.index(stretch.end).min(self.bytes.len()).max(first);
+        let Pen::Runs(runs) = mask.pen else {
+            let shown = stretch.shown + (start - stretch.start);
+            let shown = (shown..).take(last - first);
+            return shown.map(|at| mask_byte(id, at)).collect();
         };
-        for place in first..last {
-            let Some(byte) = original.get(place) else {
-                return count;
-            };
-            let (half, half_from) = self.half;
-            let offset = (self.from + place as u64).checked_sub(half_from);
-            let half = offset.and_then(|offset| half.byte(offset));
-            let writes = half.is_some() || self.stretch.pen.writes(*byte, previous.copied());
-            if let (Some(to), Some(painted @ false)) =
-                (bytes.get_mut(place), painted.get_mut(place))
-            {
-                // What stands between the lines of the run stays.
-                *painted = true;
-                let masked = || self.stretch.pen.character(self.id, count, *byte);
-                *to = half.unwrap_or_else(|| if writes { masked() } else { *byte });
-            }
-            count += u64::from(writes);
-            previous = Some(byte);
+        let there = self.index(stretch.end).min(self.original.len());
+        let there = self.original.get(first..there).unwrap_or_default();
+        let runs = match stretch.pen {
+            Pen::Runs(own) if own.is_same(&runs) => own,
+            _ => runs.without_end(),
+        };
+        let mut shown = mask.writer.written(&runs, there, id);
+        shown.truncate(last - first);
+        let until = self.from + last as u64;
+        if until > mask.until {
+            mask.writer.pass(&runs, there, last - first);
+            mask.until = until;
         }
-        count
+        shown
     }
 }
 
@@ -186,7 +198,7 @@ impl Ledger {
     }
 
     /// Paints over `bytes`, which start at position `from` and are about to be put out; `before` and
-    /// `after` are the bytes right beside them.
+    /// `after` are the bytes at hand beside them.
     pub(crate) fn paint(
         &mut self,
         (before, bytes, after): (&[u8], &mut [u8], &[u8]),
@@ -195,6 +207,71 @@ impl Ledger {
         (mask, signatures): (&MaskSet, &[Arc<Signature>]),
     ) {
         let to = from + bytes.len() as u64;
+        let mut canvas = Canvas {
+            from,
+            original: [bytes, after].concat(),
+            painted: vec![false; bytes.len()],
+            bytes,
+        };
+        let known = std::mem::take(&mut self.written);
+        let stretches = self.stretches(opens, mask).into_iter();
+        for stretch in stretches.filter(|stretch| stretch.start < to) {
+            let row = signatures.get(stretch.signature as usize);
+            let id = row.map_or("", |row| &row.id);
+            let start = stretch.start.max(from);
+            // A match may start in the middle of an encoded character, whose start stays.
+            let first = canvas.index(start);
+            if stretch.start == start && canvas.painted.get(first) == Some(&false) {
+                self.half = Half::of((before, &canvas.original), first);
+                self.half_from = start;
+            }
+            let mut mask = self.begun(&stretch, &known, from);
+            let new = canvas.shown(&stretch, id, &mut mask);
+            self.go_on(mask);
+            let half = (start..).map(|position| {
+                let offset = position.checked_sub(self.half_from);
+                offset.and_then(|offset| self.half.byte(offset))
+            });
+            let places = canvas.bytes.iter_mut().zip(&mut canvas.painted);
+            for (((byte, painted), new), half) in places.skip(first).zip(new).zip(half) {
+                if !std::mem::replace(painted, true) {
+                    *byte = half.unwrap_or(new);
+                }
+            }
+        }
+        self.painted.retain(|stretch| stretch.end > to);
+    }
+
+    /// The mask of a stretch as it was up to `from`.
+    fn begun(&self, stretch: &Stretch, known: &[Written], from: u64) -> Written {
+        let is_of = |mask: &&Written| mask.is_of((stretch.start, stretch.signature));
+        let before = known.iter().find(is_of).copied();
+        let pen = self
+            .written
+            .iter()
+            .find(is_of)
+            .map_or(stretch.pen, |now| now.pen);
+        before.unwrap_or(Written {
+            start: stretch.start,
+            signature: stretch.signature,
+            pen,
+            writer: Writer::default(),
+            until: from,
+        })
+    }
+
+    /// Takes down how far a mask is written, by the longest of the ways to see the value.
+    fn go_on(&mut self, mask: Written) {
+        let key = (mask.start, mask.signature);
+        match self.written.iter_mut().find(|now| now.is_of(key)) {
+            Some(now) if now.until >= mask.until => {}
+            Some(now) => *now = mask,
+            None => self.written.push(mask),
+        }
+    }
+
+    /// What is to be painted, in the order in which it is.
+    fn stretches(&self, opens: &[Open], mask: &MaskSet) -> Vec<Stretch> {
         let open = opens.iter().map(|open| Stretch {
             of: open.start,
             start: open.start,
@@ -206,51 +283,7 @@ impl Ledger {
         let mut stretches: Vec<Stretch> = self.painted.iter().copied().chain(open).collect();
         stretches.retain(|stretch| mask.contains(stretch.signature as usize));
         stretches.sort_unstable();
-        let mut painted = vec![false; bytes.len()];
-        let written = std::mem::take(&mut self.written);
-        let original = bytes.to_vec();
-        for stretch in stretches {
-            let id = signatures
-                .get(stretch.signature as usize)
-                .map_or("", |row| &row.id);
-            let start = stretch.start.max(from);
-            // A match may start in the middle of an encoded character, whose start stays.
-            let index = usize::try_from(start - from).unwrap_or(usize::MAX);
-            if stretch.start == start && painted.get(index) == Some(&false) {
-                self.half = Half::of((before, &original, after), index);
-                self.half_from = start;
-            }
-            if stretch.pen != Pen::Plain {
-                let key = (stretch.start, stretch.signature);
-                let known = written.iter().find(|(known, _)| *known == key);
-                let row = Run {
-                    stretch: &stretch,
-                    id,
-                    from,
-                    half: (self.half, self.half_from),
-                };
-                let count = known.map_or(0, |(_, count)| *count);
-                let texts = (before, original.as_slice());
-                let count = row.write((count, texts), bytes, &mut painted);
-                self.written.push((key, count));
-                continue;
-            }
-            for position in start..stretch.end.min(to) {
-                let index = usize::try_from(position - from).unwrap_or(usize::MAX);
-                let (Some(byte), Some(painted)) = (bytes.get_mut(index), painted.get_mut(index))
-                else {
-                    continue;
-                };
-                if std::mem::replace(painted, true) {
-                    continue;
-                }
-                let half = position.checked_sub(self.half_from);
-                let half = half.and_then(|offset| self.half.byte(offset));
-                let label = mask_byte(id, stretch.shown + position - stretch.start);
-                *byte = half.unwrap_or(label);
-            }
-        }
-        self.painted.retain(|stretch| stretch.end > to);
+        stretches
     }
 
     /// The findings that are due when nothing undecided starts before `hold`.

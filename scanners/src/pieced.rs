@@ -106,7 +106,7 @@ impl PiecedText {
                 signature: found.signature,
                 at: found.end,
                 level: found.level,
-                pen: Pen::Plain,
+                pen: Pen::Over,
             };
             if of(&whole) && wanted(&whole) {
                 self.hand_out_one(found, harvest);
@@ -174,7 +174,7 @@ impl PiecedText {
                         start: place,
                         end: place + 1,
                         shown: position - start,
-                        pen: Pen::Plain,
+                        pen: Pen::Over,
                     };
                     harvest.painted.extend(piece.replace(begun));
                 }
@@ -198,7 +198,7 @@ impl PiecedText {
                 signature,
                 at: last.map_or(open.start, |last| last + 1),
                 level: 0,
-                pen: Pen::Plain,
+                pen: Pen::Over,
             }
         })
     }

@@ -205,14 +205,14 @@ impl RunKind {
         let Some(first) = there.first() else {
             return RunStep::Unknown;
         };
-        let Some(value) = self.value(*first) else {
-            state.pair_done = false;
-            return self.between(there, state, text.ended);
+        // After a pair a digit may be that of `0x`.
+        let paired = state.pair_done && self == RunKind::HexPairs;
+        let step = match self.value(*first).filter(|_| !paired) {
+            Some(value) => return RunStep::Read(1, state.take(self, (value, at))),
+            None => self.between(there, state, text.ended),
         };
-        if self == RunKind::HexPairs && std::mem::take(&mut state.pair_done) {
-            return RunStep::End;
-        }
-        RunStep::Read(1, state.take(self, (value, at)))
+        state.pair_done &= matches!(step, RunStep::Unknown);
+        step
     }
 
     /// The value of a character of a row of them, where nothing else may count.
@@ -238,12 +238,15 @@ impl RunKind {
                 continue;
             }
             let after = there.get(separator.len()..).unwrap_or_default();
-            if self == RunKind::HexPairs && after.len() < 3 && !ended {
+            if self == RunKind::HexPairs
+                && !ended
+                && matches!(after, [] | [_] | [_, _] | [_, _, b'0'])
+            {
                 return RunStep::Unknown;
             }
             match after.first() {
                 // A group of more than two digits is no part of the run.
-                Some(_) if self == RunKind::HexPairs && run_length(after, &ByteSet::HEX) != 2 => {}
+                Some(_) if self == RunKind::HexPairs && !is_pair(after) => {}
                 Some(next) if self.contains(*next) => {
                     return RunStep::Read(u8::try_from(separator.len()).unwrap_or(1), None);
                 }
@@ -253,6 +256,12 @@ impl RunKind {
         }
         RunStep::End
     }
+}
+
+/// Whether exactly two digits stand here, perhaps with `0x` after them.
+fn is_pair(there: &[u8]) -> bool {
+    let digits = run_length(there, &ByteSet::HEX);
+    digits == 2 || digits == 3 && matches!(there, [_, _, b'0', b'x', ..])
 }
 
 /// Longest first.
@@ -387,9 +396,11 @@ impl RunKind {
             let [mask] = masks(block, &[self.dense_set()]);
             return mask;
         }
-        let [digits, all] = masks(block, &[DENSE_HEX, DENSE_HEX_PAIRS]);
-        // Three digits in a row are of no pair.
-        let three = digits & digits >> 1 & digits >> 2;
+        let [digits, all, prefix] = masks(block, &[DENSE_HEX, DENSE_HEX_PAIRS, PREFIX]);
+        // Three digits in a row are of no pair, unless the last is that of `0x`.
+        let unknown = u32::try_from(block.len()).unwrap_or(u32::MAX);
+        let prefix = prefix | u64::MAX.unbounded_shl(unknown);
+        let three = digits & digits >> 1 & digits >> 2 & !(prefix >> 3 | 0b111 << 61);
         all & !(three | three << 1 | three << 2)
     }
 
@@ -415,10 +426,8 @@ impl RunKind {
         while seen < self.shortest() {
             match self.step(&mut state, text, at) {
                 RunStep::Read(length, _) => {
-                    let separator = !text
-                        .from(at)
-                        .first()
-                        .is_some_and(|byte| self.contains(*byte));
+                    let first = text.from(at).first();
+                    let separator = length > 1 || !first.is_some_and(|byte| self.contains(*byte));
                     if separator && self != RunKind::HexPairs {
                         return Measure::Ends(at);
                     }
@@ -453,6 +462,8 @@ const DENSE_BASE32: AsciiSet = AsciiSet::new(ByteSet::BASE32);
 const DENSE_BASE32_LOWER: AsciiSet = AsciiSet::new(BASE32_LOWER);
 const DENSE_HEX: AsciiSet = AsciiSet::new(ByteSet::HEX);
 const DENSE_HEX_PAIRS: AsciiSet = AsciiSet::new(HEX_PAIRS);
+
+const PREFIX: AsciiSet = AsciiSet::new(ByteSet::EMPTY.with(b"x"));
 
 /// How many bytes at the start are not in the set.
 fn run_outside(bytes: &[u8], set: &ByteSet) -> usize {

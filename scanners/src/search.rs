@@ -245,7 +245,7 @@ impl Search {
                 doubtful: false,
                 level: 0,
                 ran_on: false,
-                pen: Pen::Plain,
+                pen: needle.pen,
                 fingerprint: *known.fingerprints.get(needle.secret as usize)?,
             })
         }));

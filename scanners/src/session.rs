@@ -388,7 +388,7 @@ impl Session {
             let how = (self.options.mask.as_ref(), self.scanner.signatures());
             let before = self.released.saturating_sub(2);
             let before = self.layer.slice(before, self.released);
-            let after = self.layer.slice(out, out + 2);
+            let after = self.layer.slice(out, self.layer.end());
             self.ledger
                 .paint((before, bytes, after), self.released, &opens, how);
             opens.extend(self.opens_in_pieces());

@@ -576,17 +576,18 @@ impl View {
             told_at: end,
             ran_on,
             level: inner.level + 1,
-            pen: self.pen(inner.level, inner.start, inner.end - inner.start),
+            pen: self.pen(inner.pen, inner.start, inner.end - inner.start),
             ..inner
         }
     }
 
-    /// How a mask is written over bytes of the child from this one on. What is encoded several times
-    /// is written over.
-    fn pen(&self, level: u8, start: u64, bytes: u64) -> Pen {
+    /// How a mask is written over bytes of the child from this one on, if it is written like this in
+    /// the child. Of an encoding of characters it takes the place of what is encoded.
+    fn pen(&self, inner: Pen, start: u64, bytes: u64) -> Pen {
         match &self.decoder {
-            Decoder::Run(kind, _) if level == 0 => Pen::of(*kind, start - self.opened_at, bytes),
-            _ => Pen::Plain,
+            Decoder::Run(kind, _) => Pen::of(*kind, start - self.opened_at, (inner, bytes)),
+            Decoder::Units(encoding) if encoding.is_wide() => Pen::wide((inner, bytes)),
+            Decoder::Units(_) | Decoder::Inflate(_) => Pen::Over,
         }
     }
 
@@ -632,7 +633,7 @@ impl View {
             signature: found.signature,
             at: self.fed,
             level: found.level + 1,
-            pen: Pen::Plain,
+            pen: Pen::Over,
         });
         let deep = self.child.is_too_deep();
         let child = self.child.opens().into_iter().filter(move |_| !deep);
@@ -642,7 +643,7 @@ impl View {
                 start: *start,
                 at: self.outer_end(open.at),
                 level: open.level + 1,
-                pen: self.pen(open.level, open.start, u64::MAX),
+                pen: self.pen(open.pen, open.start, u64::MAX),
                 ..open
             })
         });

@@ -121,6 +121,14 @@ fn hex_bytes(text: &[u8]) -> Vec<u8> {
         .into_bytes()
 }
 
+fn hex_pasted(text: &[u8]) -> Vec<u8> {
+    hex_bytes(text)
+        .escape_ascii()
+        .to_string()
+        .replace(", ", "")
+        .into_bytes()
+}
+
 fn base32(text: &[u8]) -> Vec<u8> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: Vec<u8> = text
@@ -209,6 +217,7 @@ const HIDES: &[(&str, Hide)] = &[
     ("hex odd", hex_odd),
     ("hex colons", hex_colons),
     ("hex bytes", hex_bytes),
+    ("hex pasted", hex_pasted),
     ("base32", base32),
     ("utf-16 le", utf16_le),
     ("utf-16 be", utf16_be),
@@ -302,7 +311,8 @@ fn a_hidden_secret_is_masked_where_it_stands_and_nothing_else_is() {
         // Runs still decode, so the mask is encoded there as the secret was.
         let mask = match *how {
             "base64" | "base64url" | "base64 embedded" | "base64 wrapped" | "hex" | "hex odd"
-            | "base32" => hide(b"[github-token]**************************"),
+            | "hex colons" | "hex bytes" | "hex pasted" | "base32" | "utf-16 le" | "utf-16 be"
+            | "utf-7 long" => hide(b"[github-token]**************************"),
             _ => b"[github-token]***".to_vec(),
         };
         let text = [b"before ", hidden.as_slice(), b" after"].concat();
@@ -315,11 +325,16 @@ fn a_hidden_secret_is_masked_where_it_stands_and_nothing_else_is() {
         assert!(start >= 7 && end <= text.len() - 6, "{how}");
         assert_eq!(cleared[..start], text[..start], "{how}");
         assert_eq!(cleared[end..], text[end..], "{how}");
+        let lower = |bytes: &[u8]| match how.starts_with("hex") {
+            true => bytes.to_ascii_lowercase(),
+            false => bytes.to_vec(),
+        };
         let shown = cleared[start..end].escape_ascii().to_string();
         let at = start - 7;
         let expected = mask.get(at..end - 7).filter(|_| mask.len() == hidden.len());
         let expected = expected.unwrap_or(b"[github-token]***");
-        assert!(cleared[start..end].starts_with(expected), "{how}: {shown}");
+        let masked = lower(&cleared[start..end]);
+        assert!(masked.starts_with(&lower(expected)), "{how}: {shown}");
     }
 }
 
@@ -543,6 +558,82 @@ fn a_run_still_decodes_to_the_masked_text() {
                     let cut = scan(&scanner, &Carrier::Text, hidden.chunks(length));
                     assert_eq!(brief(&whole), brief(&cut), "{how}: {text}");
                 }
+            }
+        }
+    }
+}
+
+fn base32_lower(text: &[u8]) -> Vec<u8> {
+    base32(text).to_ascii_lowercase()
+}
+
+fn hex_colons_lower(text: &[u8]) -> Vec<u8> {
+    hex_colons(text).to_ascii_lowercase()
+}
+
+fn hex_spaced(text: &[u8]) -> Vec<u8> {
+    hex_bytes(text)
+        .escape_ascii()
+        .to_string()
+        .replace(", ", " ")
+        .into_bytes()
+}
+
+fn hex_listed(text: &[u8]) -> Vec<u8> {
+    hex_bytes(text)
+        .escape_ascii()
+        .to_string()
+        .replace(", ", ",")
+        .into_bytes()
+}
+
+/// Encodings of runs: what they hide is masked in the run.
+const RUNS: &[(&str, Hide)] = &[
+    ("base64", base64),
+    ("base64url", base64_url),
+    ("base64 wrapped", base64_wrapped),
+    ("hex", hex),
+    ("hex colons", hex_colons_lower),
+    ("hex bytes", hex_bytes),
+    ("hex spaced", hex_spaced),
+    ("hex listed", hex_listed),
+    ("hex pasted", hex_pasted),
+    ("base32", base32),
+    ("base32 lower", base32_lower),
+];
+
+/// What runs within runs decode to has the mask, and all that stands beside the secret.
+#[test]
+fn runs_within_runs_still_decode_to_the_masked_text() {
+    let scanner = scanner();
+    let mut kinds: Vec<Vec<(&str, Hide)>> = RUNS.iter().map(|run| vec![*run]).collect();
+    for outer in RUNS {
+        kinds.extend(RUNS.iter().map(|inner| vec![*outer, *inner]));
+        let deepest = RUNS.iter().step_by(3);
+        kinds.extend(deepest.map(|inner| vec![("base64", base64 as Hide), *outer, *inner]));
+    }
+    let all = |kinds: &[(&str, Hide)], text: &[u8]| {
+        let outwards = kinds.iter().rev();
+        outwards.fold(text.to_vec(), |text, (_, hide)| hide(&text))
+    };
+    for (secret, before) in [(GITHUB, 0), (JWT, 1), (GITHUB, 2), (PEM, 4)] {
+        let text = format!("{}\"key\":\"{secret}\"}} and more", "{".repeat(before));
+        let (plain, _) = scan(&scanner, &Carrier::Text, [text.as_bytes()]).unwrap();
+        for kinds in &kinds {
+            let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
+            let hidden = all(kinds, text.as_bytes());
+            let whole = scan(&scanner, &Carrier::Text, [hidden.as_slice()]);
+            let (cleared, _) = whole.as_ref().unwrap();
+            let expected = all(kinds, &plain);
+            assert_eq!(
+                cleared.escape_ascii().to_string(),
+                expected.escape_ascii().to_string(),
+                "{names:?}: {}",
+                hidden.escape_ascii()
+            );
+            for length in [1, 3, 50] {
+                let cut = scan(&scanner, &Carrier::Text, hidden.chunks(length));
+                assert_eq!(brief(&whole), brief(&cut), "{names:?}: {text}");
             }
         }
     }

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use egret_scanners::{
     Carrier, Catalog, FingerprintKey, KnownSecret, KnownSecrets, MaskSet, Part, Scanned, Scanner,
     SessionOptions, Side, Sink,
@@ -69,6 +71,63 @@ fn every_encoding_is_found_however_it_is_cut() {
                 "cut every {step} bytes"
             );
         }
+    }
+}
+
+/// What stands for base64 or hexadecimal still decodes, to the mask and to what stands beside it.
+#[test]
+fn a_run_still_decodes_to_the_masked_value() {
+    let scanner = scanner([KnownSecret::new("DB_PASSWORD", VALUE)]);
+    let label = b"[known-db-password]**";
+    for before in 0..6 {
+        let text = [&b"\xffuser:\xfe"[..before], VALUE, b"\xfe and"].concat();
+        let hex = |text: &[u8]| {
+            text.iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        };
+        let unhex = |text: &[u8]| -> Vec<u8> {
+            let digits = text.chunks(2).map(|two| std::str::from_utf8(two).unwrap());
+            digits
+                .map(|two| u8::from_str_radix(two, 16).unwrap())
+                .collect()
+        };
+        let base64 = STANDARD.encode(&text).into_bytes();
+        for (encoded, decode) in [
+            (
+                base64,
+                (|text| STANDARD.decode(text).unwrap()) as fn(&[u8]) -> Vec<u8>,
+            ),
+            (hex(&text).into_bytes(), unhex),
+        ] {
+            let whole = scanner.scan(&encoded, options()).unwrap();
+            assert_eq!(whole.findings.len(), 1);
+            let shown = decode(&whole.cleared);
+            let (first, last) = (before, before + VALUE.len() - 1);
+            // Of the first and last byte the bits stay that stand with those of a neighbour.
+            assert_eq!(shown[..first], text[..first]);
+            assert_eq!(shown[first + 1..last], label[1..VALUE.len() - 1]);
+            assert_eq!(shown[last + 1..], text[last + 1..]);
+            for step in [1, 2, 3, 7, 19] {
+                assert_eq!(
+                    cut_at(&scanner, &encoded, step),
+                    whole,
+                    "cut every {step} bytes"
+                );
+            }
+        }
+        let wide: Vec<u8> = text.iter().flat_map(|byte| [*byte, 0]).collect();
+        let whole = scanner.scan(&wide, options()).unwrap();
+        let shown: Vec<u8> = whole.cleared.iter().step_by(2).copied().collect();
+        assert_eq!(shown[before..before + VALUE.len()], *label);
+        assert!(
+            whole
+                .cleared
+                .iter()
+                .skip(1)
+                .step_by(2)
+                .all(|byte| *byte == 0)
+        );
     }
 }
 

@@ -8,46 +8,65 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::checks::encode_base32;
+use crate::pen::Fixed;
+
+/// One form: its bytes, and how they stand for the value.
+pub(super) type Form = (Vec<u8>, Fixed);
 
 /// The forms of a value that may stand inside longer text.
-pub(super) fn embedded(value: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn embedded(value: &[u8]) -> Vec<Form> {
     let mut forms = plain(value);
     for offset in 0..3 {
-        forms.push(base64_at(value, offset, |bytes| {
-            STANDARD_NO_PAD.encode(bytes)
-        }));
-        forms.push(base64_at(value, offset, |bytes| {
-            URL_SAFE_NO_PAD.encode(bytes)
-        }));
+        let standard = base64_at(value, offset, |bytes| STANDARD_NO_PAD.encode(bytes));
+        let url = base64_at(value, offset, |bytes| URL_SAFE_NO_PAD.encode(bytes));
+        forms.extend([standard, url]);
     }
     forms.extend((0..5).map(|offset| base32_at(value, offset)));
     distinct(forms)
 }
 
 /// The forms of a short value, which is looked for as a whole word: encoded on its own only.
-pub(super) fn whole(value: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn whole(value: &[u8]) -> Vec<Form> {
+    let base64 = [STANDARD_NO_PAD.encode(value), URL_SAFE_NO_PAD.encode(value)];
     let mut forms = plain(value);
-    forms.push(STANDARD_NO_PAD.encode(value).into_bytes());
-    forms.push(URL_SAFE_NO_PAD.encode(value).into_bytes());
-    forms.push(encode_base32(value));
+    forms.extend(base64.map(|text| (text.into_bytes(), whole_bytes(BASE64_BITS))));
+    forms.push((encode_base32(value), whole_bytes(BASE32_BITS)));
     distinct(forms)
 }
 
 /// The forms that encode each byte or character for itself.
-fn plain(value: &[u8]) -> Vec<Vec<u8>> {
+fn plain(value: &[u8]) -> Vec<Form> {
     let mut forms = vec![value.to_vec(), value.iter().rev().copied().collect()];
     forms.extend(json(value));
     for upper in [true, false] {
         forms.push(percent(value, upper, b"%20"));
         forms.push(percent(value, upper, b"+"));
-        forms.push(hex(value, upper));
     }
     forms.extend(html(value));
-    forms.extend(utf16(value));
+    let mut forms: Vec<Form> = forms
+        .into_iter()
+        .map(|form| (form, Fixed::default()))
+        .collect();
+    let hex = [true, false].map(|upper| (hex(value, upper), whole_bytes(HEX_BITS)));
+    forms.extend(hex);
+    let wide = |form| (form, whole_bytes(WIDE_BITS));
+    forms.extend(utf16(value).into_iter().map(wide));
     forms
 }
 
-fn distinct(mut forms: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+/// How many bits a character stands for.
+const BASE64_BITS: u8 = 6;
+const BASE32_BITS: u8 = 5;
+const HEX_BITS: u8 = 4;
+/// Of a byte with zero bytes beside it.
+const WIDE_BITS: u8 = 8;
+
+/// Characters of so many bits, from the start of the value on.
+fn whole_bytes(bits: u8) -> Fixed {
+    Fixed { bits, first: 0 }
+}
+
+fn distinct(mut forms: Vec<Form>) -> Vec<Form> {
     forms.sort_unstable();
     forms.dedup();
     forms
@@ -128,23 +147,27 @@ fn utf16(value: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The base64 characters that the value alone fixes with `offset` bytes before it in its block.
-fn base64_at(value: &[u8], offset: usize, encode: impl Fn(&[u8]) -> String) -> Vec<u8> {
+fn base64_at(value: &[u8], offset: usize, encode: impl Fn(&[u8]) -> String) -> Form {
     let padded = [vec![0; offset].as_slice(), value].concat();
-    trimmed(encode(&padded).into_bytes(), offset, padded.len(), 6)
+    let encoded = encode(&padded).into_bytes();
+    trimmed(encoded, offset, padded.len(), BASE64_BITS)
 }
 
 /// The base32 characters that the value alone fixes with `offset` bytes before it in its block.
-fn base32_at(value: &[u8], offset: usize) -> Vec<u8> {
+fn base32_at(value: &[u8], offset: usize) -> Form {
     let padded = [vec![0; offset].as_slice(), value].concat();
-    trimmed(encode_base32(&padded), offset, padded.len(), 5)
+    trimmed(encode_base32(&padded), offset, padded.len(), BASE32_BITS)
 }
 
 /// Drops the characters that hold bits of the `offset` bytes in front, and the last one if it
 /// holds fewer than `bits` bits of the value.
-fn trimmed(mut text: Vec<u8>, offset: usize, bytes: usize, bits: usize) -> Vec<u8> {
-    text.truncate(bytes * 8 / bits);
-    text.drain(..(offset * 8).div_ceil(bits).min(text.len()));
-    text
+fn trimmed(mut text: Vec<u8>, offset: usize, bytes: usize, bits: u8) -> Form {
+    let width = usize::from(bits);
+    text.truncate(bytes * 8 / width);
+    let dropped = (offset * 8).div_ceil(width);
+    text.drain(..dropped.min(text.len()));
+    let first = u8::try_from(dropped * width - offset * 8).unwrap_or_default();
+    (text, Fixed { bits, first })
 }
 
 #[cfg(test)]
@@ -157,7 +180,7 @@ mod tests {
     fn found(text: &[u8]) -> bool {
         embedded(VALUE)
             .iter()
-            .any(|form| text.windows(form.len()).any(|window| window == form))
+            .any(|(form, _)| text.windows(form.len()).any(|window| window == form))
     }
 
     #[test]
@@ -197,7 +220,10 @@ mod tests {
     fn trimming_keeps_what_the_value_fixes() {
         let n = VALUE.len();
         let lengths: Vec<usize> = (0..3)
-            .map(|offset| base64_at(VALUE, offset, |bytes| STANDARD_NO_PAD.encode(bytes)).len())
+            .map(|offset| {
+                let (form, _) = base64_at(VALUE, offset, |bytes| STANDARD_NO_PAD.encode(bytes));
+                form.len()
+            })
             .collect();
         assert_eq!(
             lengths,

@@ -469,6 +469,7 @@ mod tests {
                 bytes: [beginning, &numbers.bytes(length)].concat().into(),
                 secret,
                 whole_word: false,
+                fixed: crate::pen::Fixed::default(),
             }
         };
         (0..count).map(needle).collect()
@@ -540,6 +541,7 @@ mod tests {
                 bytes,
                 secret,
                 whole_word: false,
+                fixed: crate::pen::Fixed::default(),
             }
         };
         let index = NeedleIndex::new((0..5_000).map(needle).collect());

@@ -1,6 +1,7 @@
 //! The state of a search for known secrets in one text that arrives in pieces.
 
 use super::{Needle, NeedleIndex};
+use crate::pen::Pen;
 use crate::text::{Peek, Text};
 
 /// What has not been decided yet.
@@ -26,6 +27,8 @@ pub(crate) struct FoundNeedle {
     pub(crate) end: u64,
     /// The index of the secret.
     pub(crate) secret: u32,
+    /// How its mask is written.
+    pub(crate) pen: Pen,
 }
 
 impl NeedleSearch {
@@ -132,6 +135,7 @@ impl FoundNeedle {
             start,
             end: start + needle.bytes.len() as u64,
             secret: needle.secret,
+            pen: needle.fixed.pen(),
         }
     }
 }
