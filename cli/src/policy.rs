@@ -303,12 +303,10 @@ fn findings(
     }
     if let Some(file) = &explain.body {
         let body = body(file)?;
-        let json = body.trim_ascii_start().starts_with(b"{");
-        let guess = if json { Carrier::Json } else { Carrier::Text };
         findings.extend(scan(
             scanner,
             Place::Body,
-            content_type.unwrap_or(guess),
+            content_type.unwrap_or(Carrier::Unlabelled),
             &body,
         )?);
     }

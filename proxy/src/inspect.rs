@@ -237,5 +237,5 @@ fn carrier(headers: &HeaderMap) -> Carrier {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
-    kind.map_or(Carrier::Text, Carrier::from_content_type)
+    kind.map_or(Carrier::Unlabelled, Carrier::from_content_type)
 }

@@ -92,8 +92,8 @@ pub(crate) struct Joins {
 }
 
 impl Joins {
-    /// Those of a body of this layout, if it has pieces.
-    pub(crate) fn of(carrier: &Carrier) -> Option<Joins> {
+    /// Those of a text of this layout from this position on, if it has pieces.
+    pub(crate) fn of(carrier: &Carrier, at: u64) -> Option<Joins> {
         let pieces = match carrier {
             Carrier::Form => Pieces::Form(FormValues::new()),
             Carrier::Json | Carrier::Ndjson => Pieces::Json(JsonStrings::default()),
@@ -108,7 +108,7 @@ impl Joins {
             spare: Vec::new(),
             carrier: carrier.clone(),
             key_head: Finder::new(KEY_HEAD),
-            at: 0,
+            at,
             may_wait_from: None,
         })
     }

@@ -23,12 +23,15 @@ pub struct SessionOptions {
     pub mask: Arc<MaskSet>,
 }
 
-/// How a text is laid out. Whatever it says, the raw bytes are scanned too.
+/// How a text is laid out. Whatever it says, the raw bytes are scanned too; and whatever it says of a body, if the first
+/// byte that is no white space opens an object or an array, the body is read as JSON besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Carrier {
     /// No structure, or none that is known; all views apply.
     #[default]
     Text,
+    /// Text by its label or without one, which whoever writes it chooses: a body.
+    Unlabelled,
     /// One JSON document (RFC 8259).
     Json,
     /// JSON documents, one a line.
@@ -73,7 +76,24 @@ impl Carrier {
             json if json == "application/json" || json.ends_with("+json") => Carrier::Json,
             xml if xml.ends_with("/xml") || xml.ends_with("+xml") => Carrier::Xml,
             multipart if multipart.starts_with("multipart/") => boundary_of(pieces),
-            _ => Carrier::Text,
+            _ => Carrier::Unlabelled,
+        }
+    }
+
+    /// Whether whoever reads the text may take it for JSON all the same.
+    fn may_be_json(&self) -> bool {
+        match self {
+            Carrier::Unlabelled
+            | Carrier::Sse
+            | Carrier::Form
+            | Carrier::Multipart { .. }
+            | Carrier::Xml => true,
+            Carrier::Text
+            | Carrier::Json
+            | Carrier::Ndjson
+            | Carrier::Url
+            | Carrier::Header
+            | Carrier::Messages => false,
         }
     }
 }
@@ -89,7 +109,7 @@ fn boundary_of<'a>(parameters: impl Iterator<Item = &'a str>) -> Carrier {
             };
         }
     }
-    Carrier::Text
+    Carrier::Unlabelled
 }
 
 /// Where a session puts what it gives. Its `Debug` counts the bytes and does not show them.
@@ -139,8 +159,10 @@ pub struct Session {
     streams: Option<Box<Streams>>,
     /// What is not put out yet of messages that have ended.
     backlog: Vec<u8>,
-    /// The texts that go on over pieces of this one, for carriers that have pieces.
-    joins: Option<Box<Joins>>,
+    /// The texts that go on over pieces of this one, by each way in which it has pieces.
+    joins: Vec<Joins>,
+    /// Whether its first byte that is no white space is still to come, and may say that it is JSON.
+    may_be_json: bool,
     /// The paths of matches being swallowed.
     open_paths: Vec<(Open, Option<String>)>,
     /// Bytes decoded so far, at all depths.
@@ -163,6 +185,8 @@ enum Until {
 const WAITING_MAX: usize = 16;
 /// The text is worked on in blocks that end at multiples of this.
 const BLOCK: u64 = 16 * 1024;
+/// White space of JSON (RFC 8259, section 2), and the bytes of a byte order mark, which some readers pass over.
+const BLANK: &[u8] = b" \t\r\n\xEF\xBB\xBF";
 /// So many bytes may be decoded whatever the text. A web page of 300 KB with character references,
 /// percent-encoded links and `width=50` asks for fifteen times its length, a log that was compressed
 /// for twenty times.
@@ -179,10 +203,11 @@ impl Session {
             Carrier::Messages => Some(Box::new(Streams::of_messages())),
             _ => None,
         };
-        let joins = Joins::of(&options.carrier).map(Box::new);
+        let joins = Joins::of(&options.carrier, 0).into_iter().collect();
         Session {
             scanner,
             joins,
+            may_be_json: options.carrier.may_be_json(),
             layer: Layer::of(&options.carrier),
             options,
             ledger: Ledger::default(),
@@ -207,8 +232,11 @@ impl Session {
         while !rest.is_empty() {
             let room = usize::try_from(BLOCK - self.layer.end() % BLOCK).unwrap_or(usize::MAX);
             let (block, after) = rest.split_at(room.min(rest.len()));
+            if self.may_be_json {
+                self.look_for_json(block);
+            }
             self.layer.push(block);
-            if let Some(joins) = &mut self.joins {
+            for joins in &mut self.joins {
                 joins.read(block);
             }
             rest = after;
@@ -220,6 +248,21 @@ impl Session {
             Err(ScanError::Over)
         } else {
             Ok(())
+        }
+    }
+
+    /// Looks at the next bytes of a body of which only white space came yet.
+    fn look_for_json(&mut self, next: &[u8]) {
+        let mut telling = next.iter().filter(|byte| !BLANK.contains(byte));
+        let Some(first) = telling.next() else {
+            return;
+        };
+        self.may_be_json = false;
+        if matches!(first, b'{' | b'[') {
+            self.path = Some(Box::default());
+            self.joins.reserve_exact(1);
+            self.joins
+                .extend(Joins::of(&Carrier::Json, self.layer.end()));
         }
     }
 
@@ -305,7 +348,7 @@ impl Session {
                 streams.end_event(&self.scanner, harvest)?;
             }
         }
-        if let Some(joins) = &mut self.joins {
+        for joins in &mut self.joins {
             let text = self.layer.text(until == Until::End);
             joins.advance(&self.scanner, &text, harvest)?;
         }
@@ -354,21 +397,21 @@ impl Session {
             return (hold, hold);
         }
         let streams = self.streams.as_ref().map(|streams| streams.hold(end));
-        let joins = self.joins.as_ref().map(|joins| joins.hold(end));
+        let joins = self.joins.iter().map(|joins| joins.hold(end));
         let hold = self.layer.hold().min(streams.unwrap_or(end));
-        let hold = hold.min(joins.unwrap_or(end));
+        let hold = joins.fold(hold, u64::min);
         // Nothing waits for a mask where there is none.
         let waits = !self.options.mask.is_empty() || self.path.is_some();
         let out = if waits { hold } else { end };
-        let fences = self.joins.as_ref().and_then(|joins| joins.fence_hold());
-        (hold, out.min(fences.unwrap_or(end)))
+        let fences = self.joins.iter().filter_map(Joins::fence_hold);
+        (hold, fences.fold(out, u64::min))
     }
 
     /// Puts out what is decided.
     fn release(&mut self, until: Until, sink: &mut Sink) -> Result<(), ScanError> {
         let mut opens = self.layer.opens();
         let (hold, out) = self.decided(until);
-        if let Some(parts) = self.joins.as_mut().and_then(|joins| joins.parts()) {
+        for parts in self.joins.iter_mut().filter_map(Joins::parts) {
             let covered = self.ledger.covered(&opens, &self.options.mask);
             if parts.are_covered(&covered, out) {
                 return Err(ScanError::Malformed);

@@ -104,6 +104,10 @@ fn ways() -> impl Iterator<Item = (&'static str, Carrier, Wrap)> {
         ("form of one name", Carrier::Form, form_of_one_name),
         ("parts", multipart(), parts),
         ("parts within parts", multipart(), parts_within),
+        ("JSON without a label", Carrier::Unlabelled, blocks),
+        ("JSON as a form", Carrier::Form, spaced_items),
+        ("JSON as parts", multipart(), messages),
+        ("JSON as events", Carrier::Sse, blocks),
     ])
 }
 
@@ -137,6 +141,85 @@ fn a_token_over_two_pieces_is_masked_in_both_at_every_split() {
             assert!(at > 35 || !shown.contains(right), "{shown}");
             assert!(at < 8 || !shown.contains(&left[4..]), "{shown}");
         }
+    }
+}
+
+#[test]
+fn what_reads_as_json_is_read_as_json_whatever_its_label() {
+    let scanner = scanner();
+    let text = items(&["it is ", &GITHUB[..20], &GITHUB[20..], " I think"]);
+    let masked = "\"[github-token]******\",\"********************\"";
+    let blank = " \r\n\t".repeat(5000);
+    for label in [
+        "text/plain",
+        "text/plain; charset=utf-8",
+        "application/octet-stream",
+        "image/png",
+        "none/at-all",
+        "",
+        "text/html",
+        "application/xml",
+        "text/event-stream",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "multipart/form-data; boundary=edge",
+        "application/x-ndjson",
+        "application/jsonl",
+        "application/problem+json",
+        "Application/JSON",
+    ] {
+        let carrier = Carrier::from_content_type(label);
+        for before in ["", "\n", "\u{feff}", blank.as_str()] {
+            let body = format!("{before}{text}");
+            let whole = scan(&scanner, &carrier, [body.as_bytes()]);
+            assert_eq!(ids(&whole), ["github-token"], "{label}");
+            let (cleared, findings) = whole.as_ref().unwrap();
+            let cleared = std::str::from_utf8(cleared).unwrap();
+            assert!(cleared.contains(masked), "{label}: {cleared}");
+            assert!(cleared.starts_with(before), "{label}");
+            assert_eq!(findings[0].path.as_deref(), Some("$.a[1]"), "{label}");
+            assert_eq!(
+                whole,
+                scan(&scanner, &carrier, body.as_bytes().chunks(1)),
+                "{label}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_not_json_is_not_read_as_json() {
+    let scanner = scanner();
+    let text = items(&[&GITHUB[..20], &GITHUB[20..]]);
+    for before in ["x ", "<", "\"", "0"] {
+        let body = format!("{before}{text}");
+        let whole = hold_all_cuts(&scanner, &Carrier::Unlabelled, body.as_bytes());
+        assert_eq!(ids(&whole), [""; 0], "{before}");
+        let plain = scan(&scanner, &Carrier::Text, [body.as_bytes()]);
+        assert_eq!(whole, plain, "{before}");
+    }
+}
+
+/// JSON that is none (no end, no quotes, odd quotes) is read no less strictly than text.
+#[test]
+fn what_begins_like_json_and_is_none_is_scanned_as_text_is() {
+    let scanner = scanner();
+    for text in [
+        format!("[note] say \"{GITHUB}\" and \\{EMAIL}"),
+        format!("{{{GITHUB}"),
+        format!("[\"{GITHUB} {EMAIL}"),
+        format!("[\"\\u0067hp_{}\" \"x", &GITHUB[4..]),
+        format!("{{\"a\":]}}}}\\\"{GITHUB}\",\"{PEM}"),
+        format!("[[[[[[\"{CARD}\"{GITHUB}"),
+    ] {
+        let plain = scan(&scanner, &Carrier::Text, [text.as_bytes()]);
+        let json = hold_all_cuts(&scanner, &Carrier::Unlabelled, text.as_bytes());
+        assert_eq!(ids(&json), ids(&plain), "{text}");
+        let (cleared, _) = (json.unwrap(), plain.unwrap());
+        assert!(
+            !String::from_utf8_lossy(&cleared.0).contains(&GITHUB[4..]),
+            "{text}"
+        );
     }
 }
 
@@ -430,7 +513,7 @@ proptest! {
     #[test]
     fn any_cut_of_any_pieces_equals_the_whole(
         pieces in pieces(),
-        way in 0_usize..8,
+        way in 0_usize..12,
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
         let scanner = scanner();

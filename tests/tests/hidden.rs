@@ -164,6 +164,43 @@ fn a_token_in_gzip_in_base64_in_json_is_refused() {
     world.finish();
 }
 
+/// Servers that read JSON whatever its label are many, and curl calls everything a form.
+#[test]
+fn a_token_cut_over_the_items_of_json_is_seen_whatever_the_label() {
+    let world = Setup::open().start();
+    let token = canary::github_token();
+    let items = |token: &str| json!({"items": ["It is", token[..20], token[20..]]}).to_string();
+    let body = format!("\n {}", items(&token));
+    let labels = [
+        "content-type: text/plain",
+        "content-type:",
+        "content-type: application/octet-stream",
+        "content-type: application/x-www-form-urlencoded",
+        "content-type: application/x-ndjson",
+        "content-type: application/vnd.example+json",
+    ];
+    for (option, version) in alpn_names() {
+        for label in labels {
+            let curl = world.curl("https://origin.test/upload").arg(option);
+            let answer = world.fetch(curl.args(["--header", label, "--data-binary", &body]));
+            let told = format!("{version} {label}: {}", answer.text());
+            assert_eq!(answer.status, 403, "{told}");
+            let error = &answer.json()["error"];
+            assert_eq!(error["findings"][0]["signature"], "github-token", "{told}");
+            assert_eq!(error["findings"][0]["path"], "$.items[1]", "{told}");
+        }
+    }
+    assert!(world.origin.seen().is_empty());
+    // The other way: what the origin calls text/plain.
+    world.origin.says(&[&body]);
+    for (option, _) in alpn_names() {
+        let answer = world.fetch(world.curl("https://origin.test/text").arg(option));
+        let pieces = format!("[github-token]{}", "*".repeat(26));
+        assert_eq!(answer.text(), format!("\n {}", items(&pieces)));
+    }
+    world.finish();
+}
+
 #[test]
 fn an_image_in_base64_passes() {
     let world = Setup::open().start();

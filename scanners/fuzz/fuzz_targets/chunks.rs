@@ -61,6 +61,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn carrier_of(byte: u8) -> Carrier {
     match byte % 9 {
+        0 if byte > 127 => Carrier::Unlabelled,
         0 => Carrier::Text,
         1 => Carrier::Json,
         2 => Carrier::Ndjson,
