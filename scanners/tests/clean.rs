@@ -30,6 +30,7 @@ fn found(scanner: &Arc<Scanner>, text: &str) -> Result<Vec<String>, ScanError> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_clean_is_clean_and_what_is_beside_it_is_found() {
     const SHA: &str = "3b18e512dba79e4c8300dd08aeb37f8e728b8dad";
     const UUID: &str = "6b1f4c2e-8a37-4d59-9c04-2f7e1a3b5d68";
