@@ -110,6 +110,9 @@ impl PiecedText {
             };
             if of(&whole) && wanted(&whole) {
                 self.hand_out_one(found, harvest);
+            } else if of(&whole) {
+                // In another cut it was painted while it went on.
+                self.paint_rest(&found, harvest);
             }
         }
         let same = |key: (u64, u32)| open.iter().any(|open| (open.start, open.signature) == key);
@@ -130,15 +133,22 @@ impl PiecedText {
     fn hand_out_one(&self, mut found: Found, harvest: &mut Harvest) {
         let key = (found.start, found.signature);
         let known = self.opens.iter().find(|open| open.key == key);
-        let painted = known.map_or(found.start, |open| open.painted);
         let start = known.map(|open| open.start);
         let start = start.or_else(|| self.first_place(found.start));
-        self.paint(key, (painted, found.end), harvest);
+        self.paint_rest(&found, harvest);
         found.start = start.unwrap_or_default();
         found.end = self
             .place(found.end - 1)
             .map_or(found.start, |last| last + 1);
         harvest.pieced.push(found);
+    }
+
+    /// Paints what of a match is not painted yet.
+    fn paint_rest(&self, found: &Found, harvest: &mut Harvest) {
+        let key = (found.start, found.signature);
+        let known = self.opens.iter().find(|open| open.key == key);
+        let painted = known.map_or(found.start, |open| open.painted);
+        self.paint(key, (painted, found.end), harvest);
     }
 
     /// Paints what a match being swallowed has taken since it was last painted.

@@ -11,7 +11,7 @@ use crate::opening::{Begun, Openings, is_joined};
 use crate::screen::asks_for_any_streak;
 use crate::{
     Carrier, Catalog, CatalogError, Finding, Fingerprint, FingerprintKey, KnownSecrets, MaskSet,
-    Part, Session, SessionOptions, Side, Signature, Sink,
+    Part, Segment, Session, SessionOptions, Shape, Side, Signature, Sink,
 };
 
 /// The compiled catalog: immutable, `Send + Sync`, shared as an `Arc`.
@@ -141,6 +141,16 @@ impl Scanner {
             .unwrap_or_default()
     }
 
+    /// Whether the matches of a signature go on over the ends of lines.
+    pub(crate) fn has_lines(&self, signature: u32) -> bool {
+        let row = self.signatures.get(signature as usize);
+        match row.map(|row| &row.shape) {
+            Some(Shape::PrivateKey) => true,
+            Some(Shape::Token { segments, .. }) => segments.iter().any(has_lines),
+            _ => false,
+        }
+    }
+
     /// What could have begun in the last bytes of a piece and go on in the next.
     pub(crate) fn begun(&self, tail: &[u8]) -> Option<Begun> {
         self.openings.show(tail, &self.known.needles)
@@ -202,5 +212,13 @@ impl Scanner {
 impl std::fmt::Debug for Scanner {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Scanner({} signatures)", self.signatures.len())
+    }
+}
+
+/// Whether a segment goes on over the ends of lines, which may be escaped.
+fn has_lines(segment: &Segment) -> bool {
+    match segment {
+        Segment::Run { alphabet, max, .. } => *max == u32::MAX && alphabet.contains(b'\\'),
+        Segment::Literal(_) | Segment::Digits { .. } => false,
     }
 }

@@ -6,7 +6,7 @@
 
 mod seam;
 
-pub(crate) use seam::{Pending, SHOWN};
+pub(crate) use seam::{BeganBefore, Pending, SHOWN};
 
 use crate::anchors::Lookup;
 use crate::confirm::{Candidate, Step, Swallow};

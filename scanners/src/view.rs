@@ -566,13 +566,19 @@ impl View {
         let open = self.opens.iter().find(|(seen, _)| seen.is_same(&key));
         let start = open.map_or_else(|| self.outer_start(inner.start), |(_, start)| *start);
         let end = self.outer_end(inner.end);
-        // What ended it may be of the character that encodes its last byte; then nothing runs on.
         let next = self.outer_start(inner.end);
-        let ran_on = inner.ran_on && next >= end && matches!(self.decoder, Decoder::Units(_));
+        let is_units = matches!(self.decoder, Decoder::Units(_));
+        let ran_on = inner.ran_on
+            && match self.decoder {
+                // What ended it may be of the character that encodes its last byte.
+                Decoder::Units(_) => next >= end,
+                Decoder::Run(..) => true,
+                Decoder::Inflate(_) => false,
+            };
         Found {
             start,
             // What stands for nothing after its last byte could have been in the midst of it.
-            end: if ran_on { next } else { end },
+            end: if ran_on && is_units { next } else { end },
             told_at: end,
             ran_on,
             level: inner.level + 1,

@@ -185,3 +185,34 @@ fn what_stands_for_nothing_after_a_value_belongs_to_it_in_every_cut() {
         }
     }
 }
+
+/// The same where the value stands in a run: what follows the run tells that it has ended.
+#[test]
+fn what_stands_for_nothing_after_a_run_belongs_to_its_value_in_every_cut() {
+    let key = PEM.split("PRIVATE KEY-----").take(2).collect::<Vec<_>>();
+    let key = key.join("PRIVATE KEY-----");
+    let pairs: Vec<String> = key.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let wide = |letter: char| match u32::from(letter) {
+        code @ 0x21..=0x7E => char::from_u32(0xFF01 + code - 0x21).unwrap_or(letter),
+        _ => letter,
+    };
+    let spaced = pairs.join(", 0x");
+    let spaced: String = spaced
+        .chars()
+        .flat_map(|letter| [wide(letter), '\0'])
+        .collect();
+    let noise = "A".repeat(120);
+    for after in [
+        " and",
+        "\u{ff0c}\0 \0\u{ff10}x\u{ff58}\u{ff10}\0",
+        "\u{ff0c}\0 \0\u{ff10}\0\u{ff58}\0\u{ff27}\0",
+    ] {
+        for carrier in [Carrier::Text, Carrier::Url] {
+            let text = format!("{spaced}{after}{noise}");
+            let whole = scan(&scanner(), &carrier, [text.as_bytes()]);
+            let bytes = scan(&scanner(), &carrier, text.as_bytes().chunks(1));
+            assert_eq!(ids(&whole), ["private-key"]);
+            assert_eq!(brief(&whole), brief(&bytes));
+        }
+    }
+}

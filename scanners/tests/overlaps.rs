@@ -1,11 +1,17 @@
 //! Values that overlap in the pieces of a body: several under way at once, cut anywhere, with encoded
 //! characters in them and things that look like the start of others. However the body is pushed, the
 //! answer is that of the whole.
-#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 mod support;
 
-use egret_scanners::Carrier;
+use std::sync::Arc;
+
+use egret_scanners::{Carrier, Catalog, FingerprintKey, KnownSecrets, Scanner};
 use proptest::prelude::*;
 use support::*;
 
@@ -206,5 +212,23 @@ proptest! {
             let split = scan(&scanner, &carrier, [left, right]);
             prop_assert_eq!(brief(&whole), brief(&split), "{}", text.escape_ascii());
         }
+    }
+}
+
+#[test]
+fn cuts_of_overlapping_values_that_once_differed() {
+    let key = FingerprintKey::new([1; 32]);
+    let scanner = Scanner::new(Catalog::builtin(), KnownSecrets::none(), key);
+    let scanner = Arc::new(scanner.unwrap());
+    let texts = [
+        // Less of a piece waits than what begins in it.
+        r#""""\u0051\u0055Mw\u004dTIzN\u0044U2N"A""A"z\u0067\u0035YW\u004AjZGVmMDAxMzAxNjAxOW\u004AiY2\u005AlZA"#,
+        // A token shows only where the pieces are joined, and is whole in one.
+        r#"A"AA"A"AAAAAAAAAAAAAAA"AAA"AA"A"A"AAA"AA"A"A"AAA"AA"A"AFZSXSS\u00542MRAUS2A"AAA"AA"A"AA"AA{"AA":"AAAAA\u004AAAAAAAAAAAAA\u005AAAA\u005AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\u004AA\u004AAAAMV4UU2DCI5RWST3JJJAVA6SJGFHGSSRZFZAXAST2MRAUS2KPNFAXATLKJAYAAAAAAA"#,
+        // A token is whole in its piece, and goes on in a view that is opened in a later one.
+        r#""AA"A" \u0065\u0079\u004A\u0068\u0062\u0047\u0063\u0069\u004f\u0069\u004A\u004A\u005A\u007A\u004A\u0031\u004A\u0069\u004A\u0039\u002e\u0065\u0079\u004AAAAAAA\u006A\u004A\u006A\u004A\u007AAAAAAA\u004A\u0030AA\u005AAA\u0030AA\u004A\u006A""\u007A""\u004A\u006A\u0030\u002e\u006A\u006A\u007A\u006A\\u004AAAAAAAAAAA"AA"AAAAAAAA""AAAAAAAAAA "#,
+    ];
+    for text in texts {
+        hold_all_cuts(&scanner, &Carrier::Ndjson, text.as_bytes()).unwrap();
     }
 }

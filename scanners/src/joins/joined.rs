@@ -198,10 +198,14 @@ impl Joined {
             return Ok(());
         };
         let crosses = crossing(self.last_end, &self.ends);
-        let of = joined(scanner, &self.whole);
+        let of = joined(scanner, &self.whole, crosses);
         text.scan((scanner, ended), (of, crosses), harvest)?;
         let base = text.layer.base();
-        self.whole.retain(|(start, _)| *start >= base);
+        if self.whole.iter().any(|(start, _)| *start < base) {
+            let opens = text.layer.opens();
+            let opens = |key| opens.iter().any(|open| (open.start, open.signature) == key);
+            self.whole.retain(|key| key.0 >= base || opens(*key));
+        }
         let gone = self.ends.partition_point(|end| *end < base);
         let gone = self.ends.drain(..gone).next_back();
         self.last_end = gone.unwrap_or(self.last_end);
@@ -229,12 +233,13 @@ impl Joined {
         };
         let since = self.ends.last().copied().unwrap_or(self.last_end);
         let mut inner = Harvest::default();
-        text.layer.end_piece(at.scanner, since, &mut inner);
+        let began_before = |start: u64, _: u32| start < since;
+        text.layer.end_piece(at.scanner, &began_before, &mut inner);
         let crosses = crossing(self.last_end, &self.ends);
         let whole = inner.found.iter().filter(|found| found.start >= since);
         self.whole
             .extend(whole.map(|found| (found.start, found.signature)));
-        let of = joined(at.scanner, &self.whole);
+        let of = joined(at.scanner, &self.whole, crosses);
         text.hand_out(inner, (of, crosses), harvest);
         let pending = text.layer.pending(at.scanner);
         let waits = pending.from.and_then(|from| text.place(from));
@@ -294,15 +299,22 @@ impl Joined {
     }
 }
 
-/// Whether a match is looked for over several pieces, and not known to be whole in one.
-fn joined(scanner: &Scanner, whole: &[(u64, u32)]) -> impl Fn(&Open) -> bool {
+/// Whether a match is looked for over several pieces, and not known to be whole in one. Of those that
+/// began in the piece under way only the lines of a key go on in the next.
+fn joined(
+    scanner: &Scanner,
+    whole: &[(u64, u32)],
+    crosses: impl Fn(&Open) -> bool,
+) -> impl Fn(&Open) -> bool {
     move |found| {
-        scanner.is_joined(found.signature) && !whole.contains(&(found.start, found.signature))
+        scanner.is_joined(found.signature)
+            && !whole.contains(&(found.start, found.signature))
+            && (crosses(found) || scanner.has_lines(found.signature))
     }
 }
 
 /// Whether a match stands in more than one piece.
-fn crossing(last_end: u64, ends: &[u64]) -> impl Fn(&Open) -> bool {
+fn crossing(last_end: u64, ends: &[u64]) -> impl Fn(&Open) -> bool + Copy {
     move |found| {
         let mut ends = ends.iter().chain([&last_end]);
         ends.any(|end| found.start < *end && *end < found.at)

@@ -2,24 +2,30 @@
 
 use super::Layer;
 use crate::scanner::Scanner;
-use crate::search::{Harvest, Pending};
+use crate::search::{BeganBefore, Harvest, Pending};
 use crate::text::Text;
 
 impl Layer {
-    /// A piece ends here; `since` is where the one before it ended. Hands out what would be a match
-    /// if the text ended here; what of it stands within the piece goes no further.
-    pub(crate) fn end_piece(&mut self, scanner: &Scanner, since: u64, harvest: &mut Harvest) {
+    /// A piece ends here. Hands out what would be a match if the text ended here; what of it stands
+    /// within the piece goes no further.
+    pub(crate) fn end_piece(
+        &mut self,
+        scanner: &Scanner,
+        began_before: BeganBefore<'_>,
+        harvest: &mut Harvest,
+    ) {
         let text = Text {
             bytes: &self.window,
             base: self.base,
             ended: true,
         };
-        self.search.end_piece((scanner, &text), since, harvest);
+        self.search
+            .end_piece((scanner, &text), began_before, harvest);
         let watches = self.units.iter_mut().chain(&mut self.runs);
         let views = watches.filter_map(|watch| watch.view.as_deref_mut());
         let base64 = self.base64.iter_mut().flat_map(|base64| base64.views_mut());
         for view in views.chain(base64) {
-            view.end_piece(scanner, since, harvest);
+            view.end_piece(scanner, began_before, harvest);
         }
     }
 

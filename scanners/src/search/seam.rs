@@ -15,6 +15,9 @@ pub(crate) struct Pending {
     pub(crate) from: Option<u64>,
 }
 
+/// Whether a match that starts here, of this signature, began in a piece before.
+pub(crate) type BeganBefore<'a> = &'a dyn Fn(u64, u32) -> bool;
+
 /// So many bytes of a value are worth waiting for.
 pub(crate) const SHOWN: u64 = 8;
 
@@ -28,7 +31,7 @@ impl Pending {
 }
 
 impl Search {
-    /// A piece ends here; `since` is where the one before it ended.
+    /// A piece ends here.
     ///
     /// Hands out what would be a match if the text ended here. What of it stands within the piece is
     /// whole, and no longer looked at: it does not become another by what stands in the next. What
@@ -36,11 +39,11 @@ impl Search {
     pub(crate) fn end_piece(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        since: u64,
+        began_before: BeganBefore<'_>,
         harvest: &mut Harvest,
     ) {
         self.live.retain(|candidate| {
-            let goes_on = candidate.start < since;
+            let goes_on = began_before(candidate.start, candidate.signature);
             match candidate.clone().step(text, scanner) {
                 Step::No | Step::More => true,
                 Step::Open(_) => goes_on,
@@ -52,7 +55,7 @@ impl Search {
             }
         });
         self.swallows.retain(|swallow| {
-            let goes_on = swallow.has_lines() || swallow.start < since;
+            let goes_on = swallow.has_lines() || began_before(swallow.start, swallow.signature);
             if !goes_on {
                 harvest.found.push(Found::swallowed(swallow));
             }
