@@ -1,11 +1,7 @@
 //! Values that overlap in the pieces of a body: several under way at once, cut anywhere, with encoded
 //! characters in them and things that look like the start of others. However the body is pushed, the
 //! answer is that of the whole.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests"
-)]
+#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod support;
 
