@@ -13,6 +13,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -67,14 +68,14 @@ trait StreamSink: Write + Send + std::fmt::Debug {}
 impl<W: Write + Send + std::fmt::Debug> StreamSink for W {}
 
 impl Log {
-    /// Opens or creates the log at `path` (mode 0600; `-` is the standard output), verifies the end
+    /// Opens or creates the log at `path` (mode 0600; `-` is the standard output where it is no file), verifies the end
     /// of its chain in constant memory, and replaces a torn last line by a record that says so.
     ///
     /// # Errors
     /// When it cannot be opened or locked, or when its chain is broken.
     pub fn open(path: &Path, durability: Durability, now: SystemTime) -> Result<Self, OpenError> {
         if path == Path::new("-") {
-            return Ok(Self::stream(Box::new(io::stdout()), durability));
+            return Self::standard_output(durability);
         }
         let file = OpenOptions::new()
             .read(true)
@@ -95,6 +96,17 @@ impl Log {
     /// The number of the last record; `Seq(0)` before the first.
     pub fn last(&self) -> Seq {
         Seq(self.link.seq)
+    }
+
+    /// The standard output as it was handed to us. Not through [`io::stdout`], which would keep what could not be
+    /// written, and write it later.
+    fn standard_output(durability: Durability) -> Result<Self, OpenError> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        if file.metadata()?.is_file() {
+            // It has to be opened, locked and verified as any other file.
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+        }
+        Ok(Self::stream(Box::new(file), durability))
     }
 
     fn stream(sink: Box<dyn StreamSink>, durability: Durability) -> Self {

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use egret_audit::{Log, Writer};
+use egret_audit::{Log, OpenError, Writer};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::accept::{self, Door};
@@ -229,7 +229,16 @@ fn open_ledger(config: &Config) -> Result<Ledger, StartError> {
         Durability::Written => egret_audit::Durability::Written,
         Durability::Synced => egret_audit::Durability::Synced,
     };
-    let log = Log::open(&path, durability, SystemTime::now())?;
+    let now = SystemTime::now();
+    let (log, path) = match Log::open(&path, durability, now) {
+        // A socket, or a pipe of another user, is written to and cannot be opened anew.
+        Err(OpenError::Io(error)) if config.audit.path == AuditPath::Stdout => {
+            let path = PathBuf::from("-");
+            let log = Log::open(&path, durability, now);
+            (log.map_err(|_| OpenError::Io(error))?, path)
+        }
+        opened => (opened?, path),
+    };
     let writer = Writer::start(log, Box::new(SystemTime::now)).map_err(StartError::Thread)?;
     let patience = config.limits.timeouts.record;
     Ok(Ledger::new(writer, Room::of(path), patience))

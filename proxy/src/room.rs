@@ -59,8 +59,12 @@ pub(crate) async fn watch(shared: Weak<Shared>) {
 }
 
 /// Whether a record could be appended to the regular file at `log`. A file that was moved away is begun anew by the
-/// writer, and one that cannot reserve space (`EOPNOTSUPP`) tells nothing: both count as room.
+/// writer, and one that cannot reserve space (`EOPNOTSUPP`) tells nothing: both count as room, and so does an output that is no
+/// file (`-`).
 fn has_room(log: &Path) -> bool {
+    if log == Path::new("-") {
+        return true;
+    }
     let file = match OpenOptions::new().write(true).open(log) {
         Ok(file) => file,
         Err(error) => return error.kind() == std::io::ErrorKind::NotFound,

@@ -1,10 +1,15 @@
 //! Bad input at the start: each gets one clear sentence with the next step, exit code 2, and nothing is lost.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use egret_tests::{Egret, Exit, Setup, command};
+use egret_tests::{Curl, Egret, Exit, Setup, command};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const POLICY: &str = "version: 1\ndefault: deny\n";
@@ -203,6 +208,42 @@ fn two_proxies_do_not_share_one_log() {
         exit.stderr
     );
     world.finish();
+}
+
+/// What systemd and containers give as standard output cannot always be opened by its name.
+#[test]
+fn records_on_a_standard_output_that_is_a_socket_are_written() {
+    let (_folder, path) = folder("audit: { path: \"-\" }\n");
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut run = Egret::command(&path);
+    let mut egret = run
+        .stdout(OwnedFd::from(theirs))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It would keep the other end open.
+    drop(run);
+    let mut said = BufReader::new(egret.stderr.take().unwrap()).lines();
+    let ready = said.find_map(|line| {
+        line.unwrap()
+            .split_once("proxy=127.0.0.1:")
+            .map(|(_, rest)| rest.to_owned())
+    });
+    let ready = ready.expect("it says that it is ready");
+    let port = ready.split_whitespace().next().unwrap().parse().unwrap();
+    for _ in 0..2 {
+        let refused = Curl::through("http://a.test/", Path::new("/dev/null"), port).run();
+        assert_eq!(refused.status, 403, "{}", refused.text());
+        assert_eq!(refused.json()["error"]["code"], "no_rule");
+    }
+    let pid = Pid::from_raw(egret.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(egret.wait().unwrap().success());
+    let log = path.join("log");
+    std::io::copy(&mut &ours, &mut std::fs::File::create(&log).unwrap()).unwrap();
+    let verified = Exit::of(command().args(["audit", "verify"]).arg(&log));
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert!(std::fs::read_to_string(log).unwrap().lines().count() >= 2);
 }
 
 #[test]
