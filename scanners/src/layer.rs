@@ -71,6 +71,9 @@ const RUNS: [RunKind; 5] = [
     RunKind::HexPairs,
 ];
 
+/// Fewer bytes are not forgotten by themselves.
+const TRIM_LEAST: usize = LEFT_CONTEXT / 2;
+
 /// One text being scanned.
 pub(crate) struct Layer {
     window: Vec<u8>,
@@ -675,6 +678,10 @@ impl Layer {
         let keep_from = self.hold().min(needed).saturating_sub(LEFT_CONTEXT as u64);
         let count = usize::try_from(keep_from.saturating_sub(self.base)).unwrap_or_default();
         let count = count.min(self.window.len());
+        // What is left is moved, so small pushes are not each followed by it.
+        if count < TRIM_LEAST {
+            return 0;
+        }
         self.window.drain(..count);
         give_back(&mut self.window);
         self.base += count as u64;

@@ -504,9 +504,13 @@ fn dense_stretch(
         start += BLOCK - outside.leading_zeros() as usize;
     }
     let there = bytes.get(start..)?;
+    // Most texts end outside of a run, and small pushes come to this at once.
+    if ended || there.last().is_none_or(|last| !may.contains(*last)) {
+        return None;
+    }
     let outside = !dense(there) & ((1 << there.len()) - 1);
     let tail = start + BLOCK - outside.leading_zeros() as usize;
-    (!ended && tail < bytes.len()).then_some(tail)
+    (tail < bytes.len()).then_some(tail)
 }
 
 #[cfg(test)]
