@@ -59,12 +59,10 @@ impl Run {
     fn skip_noise(&mut self, text: &Text<'_>, from: u64) -> u64 {
         let earliest = self.start.max(text.base);
         let start = earliest.max(from.saturating_sub(CONTEXT as u64));
-        let there = text.from(start);
-        let window = there.get(..BLOCK).unwrap_or(there);
         let context = usize::try_from(from.saturating_sub(start)).unwrap_or_default();
         let at_start = start == self.start;
-        let noise =
-            noise(window, (context, at_start)).and_then(|length| length.checked_sub(context));
+        let noise = noise(text.from(start), (context, at_start))
+            .and_then(|length| length.checked_sub(context));
         let skipped = noise.unwrap_or_default() as u64;
         if skipped > 0 {
             self.skipped = true;
@@ -134,7 +132,7 @@ impl Base64 {
     pub(crate) fn advance(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        (depth, skim): (u8, &Skim),
+        (depth, skim): (u8, Option<&Skim>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         self.read((scanner, text), (depth, skim), harvest)?;
@@ -148,7 +146,7 @@ impl Base64 {
     fn read(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        (depth, skim): (u8, &Skim),
+        (depth, skim): (u8, Option<&Skim>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         for alignment in 0..ALIGNMENTS {
@@ -157,7 +155,7 @@ impl Base64 {
         self.after_slash.advance((scanner, text), harvest)?;
         loop {
             if self.run.is_none() {
-                match KIND.find(text, self.from, (self.first, Some(skim))) {
+                match KIND.find(text, self.from, (self.first, skim)) {
                     RunStart::NotBefore(position) => {
                         self.from = position.max(self.from);
                         return Ok(());

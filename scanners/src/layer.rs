@@ -136,7 +136,7 @@ impl Watch {
     fn advance_runs(
         &mut self,
         kind: RunKind,
-        (depth, skim): (u8, &Skim),
+        (depth, skim): (u8, Option<&Skim>),
         (scanner, text): (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
@@ -144,7 +144,7 @@ impl Watch {
             if self.view.is_some() && !self.advance(scanner, text, harvest)? {
                 return Ok(());
             }
-            match kind.find(text, self.from, (self.floor, Some(skim))) {
+            match kind.find(text, self.from, (self.floor, skim)) {
                 RunStart::NotBefore(position) => {
                     self.from = position.max(self.from);
                     return Ok(());
@@ -322,7 +322,12 @@ struct Outlook {
 /// Whether a character is encoded may depend on the next encoded one: in `\u00=37`, what follows
 /// `\u00` is known only once `=37` is read. So before that place nothing counts as known that was
 /// told by bytes from there on.
-fn look_out(watches: &mut [Watch], encodings: &Encodings, text: &Text<'_>, skim: &Skim) -> Outlook {
+fn look_out(
+    watches: &mut [Watch],
+    encodings: &Encodings,
+    text: &Text<'_>,
+    skim: Option<&Skim>,
+) -> Outlook {
     let mut outlook = Outlook {
         trigger: None,
         until: text.end(),
@@ -332,7 +337,7 @@ fn look_out(watches: &mut [Watch], encodings: &Encodings, text: &Text<'_>, skim:
         if watch.view.is_some() {
             continue;
         }
-        let (position, trigger) = match encoding.find(text, watch.from, Some(skim)) {
+        let (position, trigger) = match encoding.find(text, watch.from, skim) {
             Trigger::NotBefore(position) => (position, None),
             Trigger::At(position) => (position, Some((kind, position))),
         };
@@ -386,12 +391,20 @@ fn told_by_later_bytes(
     undecided.min_by_key(|(_, position)| *position)
 }
 
+/// So many bytes are worth a first look.
+const SKIMMED: u64 = 32;
+
 /// A first look at what the lookouts have not looked at.
-fn skim(text: &Text<'_>, (units, runs): (&[Watch], &[Watch]), base64: Option<&Base64>) -> Skim {
+fn skim(
+    text: &Text<'_>,
+    (units, runs): (&[Watch], &[Watch]),
+    base64: Option<&Base64>,
+) -> Option<Skim> {
     let idle = units.iter().chain(runs);
     let idle = idle.filter(|watch| watch.view.is_none());
     let next = base64.map_or(text.end(), Base64::next);
-    Skim::of(text, idle.map(|watch| watch.from).fold(next, u64::min))
+    let from = idle.map(|watch| watch.from).fold(next, u64::min);
+    (from + SKIMMED <= text.end()).then(|| Skim::of(text, from))
 }
 
 impl Layer {
@@ -554,7 +567,7 @@ impl Layer {
             harvest.deep.extend(probe.advance(encodings, &text));
         }
         loop {
-            let Outlook { trigger, until } = look_out(units, encodings, &text, &skim);
+            let Outlook { trigger, until } = look_out(units, encodings, &text, skim.as_ref());
             let until_there = text.until(until);
             let mut closed = false;
             for watch in units.iter_mut() {
@@ -565,10 +578,10 @@ impl Layer {
             }
             let at = (scanner, &until_there);
             for (watch, kind) in runs.iter_mut().zip(RUNS) {
-                watch.advance_runs(kind, (*depth, &skim), at, harvest)?;
+                watch.advance_runs(kind, (*depth, skim.as_ref()), at, harvest)?;
             }
             if let Some(base64) = base64 {
-                base64.advance(at, (*depth, &skim), harvest)?;
+                base64.advance(at, (*depth, skim.as_ref()), harvest)?;
             }
             if let Some(compressed) = compressed {
                 compressed.advance(at, *depth, harvest)?;

@@ -117,6 +117,12 @@ impl Screen {
     }
 
     fn streaks(&self, planes: &[[u128; 3]; SETS.len()], any: bool) -> [u64; ALIGNMENTS] {
+        // A streak has two whole groups of four characters in it, at any alignment.
+        let [[first, second, third], ..] = *planes;
+        let groups = first >> 1 & second >> 2 & third >> 3;
+        if groups & groups >> 4 == 0 {
+            return [0; ALIGNMENTS];
+        }
         std::array::from_fn(|alignment| {
             // The place in its group of the first character that is looked at.
             let phase = self.index.wrapping_sub((CARRY + alignment) as u64) & 3;

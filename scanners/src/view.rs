@@ -29,6 +29,9 @@ const BREAKS_APART: u64 = 32;
 /// So many telling bytes in a row keep a view of a part of a run open.
 const TELLING_STREAK: u32 = 8;
 
+/// Room is made at once for what so many characters of a run decode to.
+const ROOM: usize = 80;
+
 /// A view under way.
 pub(crate) struct View {
     decoder: Decoder,
@@ -335,6 +338,9 @@ impl View {
         });
         let values = kind.values();
         let mut row = row;
+        let first = row.len().min(ROOM) / CHARACTERS * BYTES;
+        decoded.reserve(first);
+        self.map.reserve(first);
         while let Some((group, rest)) = row.split_first_chunk::<CHARACTERS>() {
             if self.streak.is_some() && self.fed + CHARACTERS as u64 >= self.leaves_from() {
                 break;
@@ -425,20 +431,16 @@ impl View {
         decoded: &mut Vec<u8>,
     ) -> Stop {
         while self.fed < to {
-            if self.copy_literals(encoding.literals(text.slice(self.fed, to)), decoded) {
-                return Stop::Break;
-            }
-            if self.fed >= to {
-                break;
-            }
             let there = text.from(self.fed);
-            let mut at_break = false;
             let (bytes, count, length, opens) = match encoding.unit(there, text.ended) {
                 Unit::Unknown => break,
                 Unit::Literal => {
-                    let byte = there.first().copied().unwrap_or_default();
-                    at_break = is_break(byte);
-                    ([byte, 0, 0, 0], 1, 1, false)
+                    let more = encoding.literals(text.slice(self.fed + 1, to)).len();
+                    let literals = there.get(..=more).unwrap_or(there);
+                    if self.copy_literals(literals, decoded) {
+                        return Stop::Break;
+                    }
+                    continue;
                 }
                 Unit::Encoded {
                     length,
@@ -454,9 +456,6 @@ impl View {
             self.fed += u64::from(length);
             if opens {
                 self.quiet_since = self.fed;
-            }
-            if at_break && self.fed >= self.leaves_from() {
-                return Stop::Break;
             }
         }
         Stop::Starved
