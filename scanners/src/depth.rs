@@ -6,6 +6,9 @@
 //! level did its part: if the bytes in question were encoded in each of the texts on the way.
 //! Several encodings that merely stand beside each other are several views of one level.
 //!
+//! An encoded character counts if eight bytes right before or behind it are of a kind that values are made
+//! of: in the bytes of an image, `%41` stands by chance in one of fifty thousand places.
+//!
 //! Deliberately absent: decoding the fifth level. A run of base64, base32 or hexadecimal counts as
 //! encoded if the start of it decodes to letters, digits and the like only, which chance does to one
 //! in a million.
@@ -34,6 +37,8 @@ const RUNS: [RunKind; 5] = [
 pub(crate) struct Probe {
     /// For each encoding of characters, the next position to look at.
     units: [u64; UNITS],
+    /// Encoded characters behind which more bytes must be seen.
+    waiting: Vec<(u64, u64)>,
     runs: [u64; RUNS.len()],
     /// A run may start here, in the middle of a longer one.
     first: u64,
@@ -46,6 +51,7 @@ impl Probe {
     pub(crate) fn starting_at(position: u64) -> Probe {
         Probe {
             units: [position; UNITS],
+            waiting: Vec::new(),
             runs: [position; RUNS.len()],
             first: position,
             compressed: inflate::Lookout::starting_at(position),
@@ -54,7 +60,8 @@ impl Probe {
 
     /// The first position that may still be the start of something encoded.
     pub(crate) fn hold(&self) -> u64 {
-        let places = self.units.iter().chain(&self.runs).copied();
+        let waiting = self.waiting.iter().map(|(start, _)| *start);
+        let places = self.units.iter().chain(&self.runs).copied().chain(waiting);
         places.fold(self.compressed.next(), u64::min)
     }
 
@@ -62,10 +69,19 @@ impl Probe {
     pub(crate) fn advance(&mut self, encodings: &Encodings, text: &Text<'_>) -> Vec<(u64, u64)> {
         let mut encoded = Vec::new();
         for (from, encoding) in self.units.iter_mut().zip(encodings) {
-            while let Some((start, end)) = encoding.next(text, from) {
-                encoded.push((start, end));
+            while let Some(place) = encoding.next(text, from) {
+                self.waiting.push(place);
             }
         }
+        self.waiting
+            .retain(|place| match is_among_text(text, *place) {
+                Some(true) => {
+                    encoded.push(*place);
+                    false
+                }
+                Some(false) => false,
+                None => true,
+            });
         for (from, kind) in self.runs.iter_mut().zip(RUNS) {
             while let Some(run) = next_run(kind, text, (from, self.first)) {
                 encoded.push(run);
@@ -76,6 +92,30 @@ impl Probe {
         }
         encoded
     }
+}
+
+/// So many bytes beside an encoded character tell noise from text.
+const BESIDE: u64 = 8;
+
+/// Whether an encoded character stands in text: whether the bytes right before it or right behind it could
+/// be of a value. Less than [`BESIDE`] count only at an end of the text. `None` if more bytes tell.
+fn is_among_text(text: &Text<'_>, (start, end): (u64, u64)) -> Option<bool> {
+    let own = text.slice(start, end);
+    let noise = |bytes: &[u8]| is_noise(bytes, !own.is_ascii());
+    let before = text.slice(start.saturating_sub(BESIDE), start);
+    if !before.is_empty() && !noise(before) {
+        return Some(true);
+    }
+    let behind = text.slice(end, end + BESIDE);
+    (behind.len() as u64 == BESIDE || text.ended).then(|| !noise(behind))
+}
+
+/// Whether bytes are of no kind that values are made of, in any encoding. What is no ASCII has look-alikes
+/// and full-width digits for neighbours, and letters between zeros come several.
+fn is_noise(bytes: &[u8], beside_others: bool) -> bool {
+    let known = |byte: &u8| TELLING.contains(*byte) || *byte >= 0x80 && beside_others;
+    let letters = bytes.iter().filter(|byte| byte.is_ascii_graphic()).count();
+    !bytes.iter().all(known) || bytes.contains(&0) && letters < 2
 }
 
 /// The next run that decodes to something that tells.
@@ -122,5 +162,50 @@ pub(crate) fn is_encoded(unit: Unit) -> Option<u64> {
     match unit {
         Unit::Encoded { length, .. } => Some(u64::from(length)),
         Unit::Literal | Unit::Unknown => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_among(text: &[u8], place: (u64, u64), ended: bool) -> Option<bool> {
+        let text = Text {
+            bytes: text,
+            base: 0,
+            ended,
+        };
+        is_among_text(&text, place)
+    }
+
+    #[test]
+    fn encoded_characters_count_in_text_and_not_in_noise() {
+        let noise = b"\x93\x18\xd3\x9a\xa7V%41\xcaT\xbcr\xe3\xf4\xc5\xba";
+        assert_eq!(is_among(noise, (6, 9), false), Some(false));
+        assert_eq!(
+            is_among(
+                b"\x93\xd3\x9a\xa7\x01\x02\x03\x04%73k-ant-ap",
+                (8, 11),
+                false
+            ),
+            Some(true)
+        );
+        assert_eq!(is_among(b"sk-ant-a%70\xca\xbc", (8, 11), false), Some(true));
+        let zeros = [[0; 8].as_slice(), b"P\0", &[0; 12]].concat();
+        assert_eq!(is_among(&zeros, (7, 8), false), Some(false));
+        assert_eq!(
+            is_among(b"\x93\x9a\0s\0k\0-\0a\0n", (2, 3), false),
+            Some(true)
+        );
+    }
+
+    #[test]
+    fn what_stands_behind_is_waited_for() {
+        let text = b"\x93\xd3\x9a\xa7\x01\x02\x03\x04%73k-ant-ap";
+        for length in 8..text.len() {
+            let told = is_among(&text[..length], (8, 11), false);
+            assert_eq!(told, (length >= 19).then_some(true), "{length}");
+        }
+        assert_eq!(is_among(&text[..14], (8, 11), true), Some(true));
     }
 }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use egret_scanners::{
     Carrier, Catalog, Class, FingerprintKey, KnownSecrets, MaskSet, Part, ScanError, Scanner,
     SessionOptions, Side,
@@ -111,4 +113,30 @@ fn a_web_page_full_of_characters_that_could_be_encoded_is_read_to_its_end() {
     let row = "<a width=50 href=\"/x?id=42&amp;q=a%20b&#39;\">caf\u{e9} &lt;b&gt; 100%25 off</a> the text goes on\n";
     let page = row.repeat(1600);
     assert_eq!(found(&scanner(), &page), Ok(Vec::new()));
+}
+
+#[test]
+fn noise_three_encodings_deep_is_no_deeper_text() {
+    // As an image in JSON that writes `\/`, in a form: base64 of noise below two encodings.
+    let mut state = 5_u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    });
+    let noise: Vec<u8> = noise.take(150_000).collect();
+    let scanner = scanner();
+    for part in noise.chunks(30_000) {
+        let image = format!(
+            "{{\"a\":\"{}\"}}",
+            STANDARD.encode(part).replace('/', "\\/")
+        );
+        let form: String = image
+            .bytes()
+            .map(|byte| match byte {
+                byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                byte => format!("%{byte:02X}"),
+            })
+            .collect();
+        assert_eq!(found(&scanner, &form), Ok(Vec::new()));
+    }
 }
