@@ -226,31 +226,46 @@ impl RunKind {
 
     /// What may stand between two bytes of a run.
     fn between(self, there: &[u8], state: &RunState, ended: bool) -> RunStep {
-        let separators: &[&[u8]] = match self {
-            RunKind::HexPairs if state.count > 0 => return RunStep::End,
-            RunKind::HexPairs => PAIR_SEPARATORS,
-            _ => LINE_BREAKS,
-        };
+        if self != RunKind::HexPairs {
+            return self.line_break(there, ended);
+        }
+        if state.count > 0 {
+            return RunStep::End;
+        }
         // The longest separator counts, so one that may still be complete is waited for.
-        for separator in separators {
+        for separator in PAIR_SEPARATORS {
             let length = separator.len().min(there.len());
             if there.get(..length) != separator.get(..length) {
                 continue;
             }
             let after = there.get(separator.len()..).unwrap_or_default();
-            if self == RunKind::HexPairs
-                && !ended
-                && matches!(after, [] | [_] | [_, _] | [_, _, b'0'])
-            {
+            if !ended && matches!(after, [] | [_] | [_, _] | [_, _, b'0']) {
                 return RunStep::Unknown;
             }
-            match after.first() {
-                // A group of more than two digits is no part of the run.
-                Some(_) if self == RunKind::HexPairs && !is_pair(after) => {}
+            // A group of more than two digits is no part of the run.
+            if is_pair(after) {
+                return RunStep::Read(u8::try_from(separator.len()).unwrap_or(1), None);
+            }
+        }
+        RunStep::End
+    }
+
+    /// The end of a line, raw or escaped, and what the next one is indented by.
+    fn line_break(self, there: &[u8], ended: bool) -> RunStep {
+        for line_break in LINE_BREAKS {
+            let length = line_break.len().min(there.len());
+            if there.get(..length) != line_break.get(..length) {
+                continue;
+            }
+            let after = there.get(line_break.len()..).unwrap_or_default();
+            let room = after.get(..=INDENT_MAX).unwrap_or(after);
+            let indent = run_length(room, &INDENT);
+            match room.get(indent) {
                 Some(next) if self.contains(*next) => {
-                    return RunStep::Read(u8::try_from(separator.len()).unwrap_or(1), None);
+                    let length = u8::try_from(line_break.len() + indent);
+                    return RunStep::Read(length.unwrap_or(1), None);
                 }
-                None if !ended => return RunStep::Unknown,
+                None if !ended && indent <= INDENT_MAX => return RunStep::Unknown,
                 Some(_) | None => {}
             }
         }
@@ -265,7 +280,10 @@ fn is_pair(there: &[u8]) -> bool {
 }
 
 /// Longest first.
-const LINE_BREAKS: &[&[u8]] = &[b"\\r\\n", b"\r\n ", b"\r\n", b"\n ", b"\\n", b"\n"];
+const LINE_BREAKS: &[&[u8]] = &[b"\\r\\n", b"\r\n", b"\\n", b"\n"];
+/// So many spaces a line may be indented by, as blocks of text are in YAML.
+const INDENT_MAX: usize = 16;
+const INDENT: ByteSet = ByteSet::EMPTY.with(b" \t");
 
 /// Whether the byte at this position is the letter of an escape that stands for white space: it
 /// belongs to no run, though it is of most alphabets.

@@ -5,6 +5,7 @@
 //! there as a whole.
 
 use crate::ByteSet;
+use crate::text::run_length;
 
 /// The longest encoded character, in bytes: two JSON escapes that make a surrogate pair, a long
 /// character reference.
@@ -220,35 +221,34 @@ const NAMED: &[(&[u8], u8)] = &[
     (b"NewLine", b'\n'),
 ];
 
-/// Character references of HTML and XML: `&#64;`, `&#x40;`, `&commat;`.
+/// Character references of HTML and XML: `&#64;`, `&#x40;`, `&commat;`. Browsers read numbers also
+/// without the semicolon.
 pub(crate) fn reference(bytes: &[u8], ended: bool) -> Unit {
     let [b'&', rest @ ..] = bytes else {
         return Unit::Literal;
     };
     let window = rest.get(..REFERENCE_MAX).unwrap_or(rest);
-    let body = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'#';
-    let Some(end) = window.iter().position(|byte| !body(byte)) else {
-        let full = window.len() == REFERENCE_MAX;
-        return if full {
-            Unit::Literal
-        } else {
-            Unit::unknown(ended)
-        };
+    let (prefix, radix, alphabet) = match window {
+        [b'#', b'x' | b'X', ..] => (2, 16, ByteSet::HEX),
+        [b'#'] => return Unit::unknown(ended),
+        [b'#', ..] => (1, 10, ByteSet::DIGIT),
+        _ => (0, 0, ByteSet::ALNUM),
     };
-    if window.get(end) != Some(&b';') {
-        return Unit::Literal;
+    let body = window.get(prefix..).unwrap_or_default();
+    let name = body.get(..run_length(body, &alphabet)).unwrap_or_default();
+    let end = prefix + name.len();
+    let closed = match window.get(end) {
+        Some(byte) => *byte == b';',
+        None if window.len() == REFERENCE_MAX => return Unit::Literal,
+        None if !ended => return Unit::Unknown,
+        None => false,
+    };
+    let length = u8::try_from(end + 1 + usize::from(closed)).unwrap_or(u8::MAX);
+    if radix == 0 {
+        let named = NAMED.iter().find(|(known, _)| closed && *known == name);
+        return named.map_or(Unit::Literal, |(_, byte)| Unit::byte(length, *byte));
     }
-    let name = window.get(..end).unwrap_or_default();
-    let length = u8::try_from(end + 2).unwrap_or(u8::MAX);
-    let number = match name {
-        [b'#', b'x' | b'X', digits @ ..] => number(digits, 16),
-        [b'#', digits @ ..] => number(digits, 10),
-        _ => {
-            let named = NAMED.iter().find(|(known, _)| *known == name);
-            return named.map_or(Unit::Literal, |(_, byte)| Unit::byte(length, *byte));
-        }
-    };
-    number
+    number(name, radix)
         .and_then(char::from_u32)
         .map_or(Unit::Literal, |character| Unit::char(length, character))
 }

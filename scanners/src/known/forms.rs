@@ -16,6 +16,9 @@ pub(super) type Form = (Vec<u8>, Fixed);
 /// The forms of a value that may stand inside longer text.
 pub(super) fn embedded(value: &[u8]) -> Vec<Form> {
     let mut forms = plain(value);
+    for cased in [value.to_ascii_uppercase(), value.to_ascii_lowercase()] {
+        forms.push((cased, Fixed::default()));
+    }
     for offset in 0..3 {
         let standard = base64_at(value, offset, |bytes| STANDARD_NO_PAD.encode(bytes));
         let url = base64_at(value, offset, |bytes| URL_SAFE_NO_PAD.encode(bytes));
@@ -211,6 +214,7 @@ mod tests {
             b"a=p%2fss%22w%26rd+%3c12%3e%3d%274",
             b"<b>p/ss&quot;w&amp;rd &lt;12&gt;=&#39;4</b>",
             b"4'=>21< dr&w\"ss/p",
+            b"P/SS\"W&RD <12>='4",
         ] {
             assert!(found(text), "{}", String::from_utf8_lossy(text));
         }
