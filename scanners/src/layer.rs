@@ -350,7 +350,7 @@ fn look_out(
             asked = std::array::from_fn(|other| other == kind);
         }
     }
-    if outlook.until == text.end() {
+    if outlook.until == text.end() && watches.iter().all(|watch| watch.view.is_none()) {
         return outlook;
     }
     while let Some((kind, position)) =
@@ -378,15 +378,13 @@ fn told_by_later_bytes(
         if *asked {
             return None;
         }
-        let from = match watch.view {
+        let mut from = match &watch.view {
             // Its characters are asked about too: a view of another encoding may tell more of them.
-            Some(_) => near,
+            Some(view) => view.fed,
             None => near.max(watch.earliest),
         };
-        match encoding.find(&known, from, None) {
-            Trigger::NotBefore(position) if position < until => Some((kind, position)),
-            Trigger::NotBefore(_) | Trigger::At(_) => None,
-        }
+        while encoding.next(&known, &mut from).is_some() {}
+        Some((kind, from)).filter(|_| from < until)
     });
     undecided.min_by_key(|(_, position)| *position)
 }

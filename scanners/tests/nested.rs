@@ -216,3 +216,16 @@ fn what_stands_for_nothing_after_a_run_belongs_to_its_value_in_every_cut() {
         }
     }
 }
+
+/// While a view of percent-encoding is open, half a character of it may be completed by a view of another
+/// encoding: nothing is decided past it, in any cut.
+#[test]
+fn a_character_that_another_encoding_completes_is_waited_for_in_every_cut() {
+    let text = "%AAAAAAAAAAAAAx%6|6%6E|%61%75|%67%|76%6B%62|%|6A%7A|%69%75%65|%32|%7A|%6E|%6A|%6A||x|%6A%7A|x|x%6AxxAAAAA".replace('|', "\u{200b}");
+    let scanner = scanner();
+    let whole = scan(&scanner, &Carrier::Text, [text.as_bytes()]);
+    for size in 1..40 {
+        let cut = scan(&scanner, &Carrier::Text, text.as_bytes().chunks(size));
+        assert_eq!(brief(&whole), brief(&cut), "{size}");
+    }
+}
