@@ -432,11 +432,8 @@ impl RunKind {
     }
 
     fn measure(self, text: &Text<'_>, start: u64) -> Measure {
-        let first = text.from(start).get(..self.shortest());
-        if self != RunKind::HexPairs
-            && first.is_some_and(|first| run_length(first, &self.alphabet()) == first.len())
-        {
-            return Measure::Enough;
+        if self != RunKind::HexPairs {
+            return self.measure_row(text, start);
         }
         let mut state = RunState::default();
         let mut at = start;
@@ -444,12 +441,8 @@ impl RunKind {
         while seen < self.shortest() {
             match self.step(&mut state, text, at) {
                 RunStep::Read(length, _) => {
-                    let first = text.from(at).first();
-                    let separator = length > 1 || !first.is_some_and(|byte| self.contains(*byte));
-                    if separator && self != RunKind::HexPairs {
-                        return Measure::Ends(at);
-                    }
-                    seen += usize::from(!separator);
+                    let there = text.from(at).first();
+                    seen += usize::from(there.is_some_and(|byte| self.contains(*byte)));
                     at += u64::from(length);
                 }
                 RunStep::Unknown if text.ended => return Measure::Ends(at),
@@ -458,6 +451,22 @@ impl RunKind {
             }
         }
         Measure::Enough
+    }
+
+    /// The same where nothing stands between two characters: a row of them is long enough, or ends.
+    fn measure_row(self, text: &Text<'_>, start: u64) -> Measure {
+        let there = text.from(start);
+        let there = there.get(..self.shortest()).unwrap_or(there);
+        let length = run_length(there, &self.alphabet());
+        if length == self.shortest() {
+            return Measure::Enough;
+        }
+        let at = start + length as u64;
+        match self.step(&mut RunState::default(), text, at) {
+            RunStep::Unknown if !text.ended => Measure::Unknown,
+            // A line break may stand in a run, but not so shortly after its start.
+            RunStep::Unknown | RunStep::End | RunStep::Read(..) => Measure::Ends(at),
+        }
     }
 }
 
