@@ -42,17 +42,23 @@ fn emit(hir: &Hir, starts: u128, sets: &mut [ByteSet]) -> u128 {
         HirKind::Repetition(repetition) => {
             let (mut starts, mut ends, mut turn) = (starts, 0, 0);
             loop {
-                ends |= if turn >= repetition.min { starts } else { 0 };
-                let over = repetition.max.is_some_and(|max| turn == max);
+                if turn >= repetition.min {
+                    // From where a turn began before, another one gives nothing new.
+                    starts &= !ends;
+                    ends |= starts;
+                }
+                let over = repetition.max.is_some_and(|max| turn >= max);
                 if over || starts == 0 {
                     return ends;
                 }
-                // Only turns that may be empty are left, and they end where they start.
-                if turn as usize > PLACES {
-                    return ends | starts;
-                }
-                starts = emit(&repetition.sub, starts, sets);
-                turn += 1;
+                let next = emit(&repetition.sub, starts, sets);
+                // Where a turn changes nothing, the next ones do not either.
+                turn = if next == starts {
+                    (turn + 1).max(repetition.min)
+                } else {
+                    turn + 1
+                };
+                starts = next;
             }
         }
     }
@@ -214,6 +220,17 @@ mod tests {
     fn what_follows_many_turns_of_nothing_may_stand_first() {
         let sets = sets_of_pattern(pattern("(?:a?){200}b").hir(), 16);
         assert_eq!(sets, [ByteSet::EMPTY.with(b"ab")]);
+    }
+
+    #[test]
+    fn turns_within_turns_cost_no_more_than_turns() {
+        let nested = "(?:".repeat(12) + "[ab]" + &")+".repeat(12) + "c";
+        let pattern = Pattern::parse(&nested, Some(40)).unwrap();
+        let sets = sets_of_pattern(pattern.hir(), 16);
+        assert_eq!(
+            sets,
+            [b"ab".as_slice(), b"abc"].map(|set| ByteSet::EMPTY.with(set))
+        );
     }
 
     proptest! {
