@@ -581,7 +581,11 @@ impl View {
             told_at: end,
             ran_on,
             level: inner.level + 1,
-            pen: self.pen(inner.pen, inner.start, inner.end - inner.start),
+            pen: self.pen(
+                inner.pen,
+                inner.start,
+                inner.end.saturating_sub(inner.start),
+            ),
             ..inner
         }
     }
@@ -591,7 +595,9 @@ impl View {
     fn pen(&self, inner: Pen, start: u64, bytes: u64) -> Pen {
         match &self.decoder {
             Decoder::Run(kind, _) => Pen::of(*kind, start - self.opened_at, (inner, bytes)),
-            Decoder::Units(encoding) if encoding.is_wide() => Pen::wide((inner, bytes)),
+            // Its characters are masked whole, so it does not matter how many there are; and a match taken over
+            // from the encoded text starts at a position of that text, which does not tell.
+            Decoder::Units(encoding) if encoding.is_wide() => Pen::wide((inner, u64::MAX)),
             Decoder::Units(_) | Decoder::Inflate(_) => Pen::Over,
         }
     }
