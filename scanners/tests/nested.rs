@@ -18,27 +18,16 @@ fn some(text: &[u8], mut chosen: impl FnMut(usize) -> bool, how: fn(u8) -> Strin
     text.iter().enumerate().flat_map(write).collect()
 }
 
-fn percent(byte: u8) -> String {
-    format!("%{byte:02X}")
-}
-
-fn escape(byte: u8) -> String {
-    format!("\\u{byte:04x}")
-}
-
 fn reference(byte: u8) -> String {
     format!("&#{byte};")
-}
-
-fn quoted_printable(byte: u8) -> String {
-    format!("={byte:02X}")
 }
 
 fn spaced(byte: u8) -> String {
     format!("{}\u{200b}", char::from(byte & 0x7F))
 }
 
-const CHARACTERS: [fn(u8) -> String; 5] = [percent, escape, reference, quoted_printable, spaced];
+const CHARACTERS: [fn(u8) -> String; 5] =
+    [percent, json_escape, reference, quoted_printable, spaced];
 
 fn base32(text: &[u8]) -> Vec<u8> {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -22,18 +22,6 @@ struct Layout {
     must_escape: fn(u8) -> bool,
 }
 
-fn json_escape(byte: u8) -> String {
-    format!("\\u{byte:04x}")
-}
-
-fn percent(byte: u8) -> String {
-    format!("%{byte:02X}")
-}
-
-fn quoted_printable(byte: u8) -> String {
-    format!("={byte:02X}")
-}
-
 fn breaks_json(byte: u8) -> bool {
     byte < b' ' || matches!(byte, b'"' | b'\\')
 }

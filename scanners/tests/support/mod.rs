@@ -215,3 +215,18 @@ pub(crate) fn cut<'a>(text: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [
         .map(|to| &text[std::mem::replace(&mut from, to)..to])
         .collect()
 }
+
+/// A byte as percent-encoding writes it.
+pub(crate) fn percent(byte: u8) -> String {
+    format!("%{byte:02X}")
+}
+
+/// A byte as an escape of JSON.
+pub(crate) fn json_escape(byte: u8) -> String {
+    format!("\\u{byte:04x}")
+}
+
+/// A byte as quoted-printable writes it.
+pub(crate) fn quoted_printable(byte: u8) -> String {
+    format!("={byte:02X}")
+}
