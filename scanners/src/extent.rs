@@ -4,7 +4,7 @@
 //! Nouns: a place is a distance from the start of a match. Sets of places are bit masks, so places
 //! beyond [`PLACES`] are not told apart. Deliberately absent: the text.
 
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use crate::catalog::class_bytes;
 use crate::{ByteSet, Segment};
@@ -40,28 +40,66 @@ fn emit(hir: &Hir, starts: u128, sets: &mut [ByteSet]) -> u128 {
             .iter()
             .fold(0, |ends, part| ends | emit(part, starts, sets)),
         HirKind::Repetition(repetition) => {
-            let (mut starts, mut ends, mut turn) = (starts, 0, 0);
-            loop {
-                if turn >= repetition.min {
-                    // From where a turn began before, another one gives nothing new.
-                    starts &= !ends;
-                    ends |= starts;
-                }
-                let over = repetition.max.is_some_and(|max| turn >= max);
-                if over || starts == 0 {
-                    return ends;
-                }
-                let next = emit(&repetition.sub, starts, sets);
-                // Where a turn changes nothing, the next ones do not either.
-                turn = if next == starts {
-                    (turn + 1).max(repetition.min)
-                } else {
-                    turn + 1
-                };
-                starts = next;
-            }
+            let (begun, ends) = turns(repetition, starts);
+            emit(&repetition.sub, begun, sets);
+            ends
         }
     }
+}
+
+/// At which places a part may end that may start at these.
+fn ends(hir: &Hir, starts: u128) -> u128 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => starts,
+        HirKind::Literal(literal) => u32::try_from(literal.0.len())
+            .ok()
+            .and_then(|length| starts.checked_shl(length))
+            .unwrap_or_default(),
+        HirKind::Class(_) => starts << 1,
+        HirKind::Capture(capture) => ends(&capture.sub, starts),
+        HirKind::Concat(parts) => parts.iter().fold(starts, |starts, part| ends(part, starts)),
+        HirKind::Alternation(parts) => parts.iter().fold(0, |all, part| all | ends(part, starts)),
+        HirKind::Repetition(repetition) => turns(repetition, starts).1,
+    }
+}
+
+/// At which places a turn of a repetition may begin, and at which the last one may end.
+///
+/// What one turn does is asked once and moved to where the turns begin, so that repetitions within
+/// repetitions cost no more than each of them.
+fn turns(repetition: &Repetition, mut starts: u128) -> (u128, u128) {
+    let one = ends(&repetition.sub, 1);
+    let (mut begun, mut ended, mut turn) = (0, 0, 0);
+    loop {
+        if turn >= repetition.min {
+            // From where a turn began before, another one gives nothing new.
+            starts &= !ended;
+            ended |= starts;
+        }
+        let over = repetition.max.is_some_and(|max| turn >= max);
+        if over || starts == 0 {
+            return (begun, ended);
+        }
+        begun |= starts;
+        let next = moved(one, starts);
+        // Where a turn changes nothing, the next ones do not either.
+        turn = if next == starts {
+            (turn + 1).max(repetition.min)
+        } else {
+            turn + 1
+        };
+        starts = next;
+    }
+}
+
+/// Places told from the first one, told from each of these.
+fn moved(places: u128, mut starts: u128) -> u128 {
+    let mut all = 0;
+    while starts != 0 {
+        all |= places << starts.trailing_zeros();
+        starts &= starts - 1;
+    }
+    all
 }
 
 fn enter(bytes: ByteSet, starts: u128, sets: &mut [ByteSet]) -> u128 {
@@ -224,7 +262,7 @@ mod tests {
 
     #[test]
     fn turns_within_turns_cost_no_more_than_turns() {
-        let nested = "(?:".repeat(12) + "[ab]" + &")+".repeat(12) + "c";
+        let nested = "(?:".repeat(80) + "[ab]" + &")+".repeat(80) + "c";
         let pattern = Pattern::parse(&nested, Some(40)).unwrap();
         let sets = sets_of_pattern(pattern.hir(), 16);
         assert_eq!(
