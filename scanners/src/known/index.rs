@@ -67,6 +67,8 @@ struct Prefixes {
     /// Of six bytes, and sparse: for asking at every place.
     six: Vec<u64>,
     six_bits: u32,
+    /// Whether every needle has six bytes.
+    all_six: bool,
 }
 
 impl NeedleIndex {
@@ -103,7 +105,14 @@ impl NeedleIndex {
         self.longest
     }
 
-    /// Reports every needle that lies in `text` and starts in `from..to`, by its start.
+    /// So many bytes show every needle that starts with them by its window.
+    pub(super) fn reach(&self) -> usize {
+        let reaches = self.groups.iter().map(Group::reach);
+        reaches.max().unwrap_or_default()
+    }
+
+    /// Reports every needle that lies in `text` and starts in `from..to`, by its start; and of those
+    /// that the end of the text cuts off each of which [`reach`](NeedleIndex::reach) bytes are there.
     pub(super) fn find(
         &self,
         text: &[u8],
@@ -113,7 +122,7 @@ impl NeedleIndex {
         for group in &self.groups {
             group.find(text, (from, to), &mut |start, number| {
                 let needle = self.needles.get(number as usize);
-                if let Some(needle) = needle.filter(|needle| starts_with(text, start, needle)) {
+                if let Some(needle) = needle.filter(|needle| may_stand(text, start, needle)) {
                     report(start, needle);
                 }
             });
@@ -176,9 +185,12 @@ impl NeedleIndex {
     }
 }
 
-fn starts_with(text: &[u8], start: usize, needle: &Needle) -> bool {
-    text.get(start..)
-        .is_some_and(|rest| rest.starts_with(&needle.bytes))
+/// Whether a needle stands at a place, as far as the text goes.
+fn may_stand(text: &[u8], start: usize, needle: &Needle) -> bool {
+    text.get(start..).is_some_and(|rest| {
+        let there = rest.len().min(needle.bytes.len());
+        rest.get(..there) == needle.bytes.get(..there)
+    })
 }
 
 impl Group {
@@ -208,6 +220,11 @@ impl Group {
         };
         group.fill(&needles);
         Some(group)
+    }
+
+    /// Up to where in a needle its window goes at most.
+    fn reach(&self) -> usize {
+        self.shift + self.stride + self.block - 1
     }
 
     /// Chooses the windows and enters their blocks.
@@ -356,6 +373,7 @@ impl Prefixes {
             bits,
             six: words(bits + 2),
             six_bits: bits + 2,
+            all_six: needles.iter().all(|needle| needle.bytes.len() >= 6),
         };
         for needle in needles {
             if let [first, second, third, fourth, ..] = *needle.bytes {
@@ -382,7 +400,13 @@ impl Prefixes {
     }
 
     /// Whether `rest` could be the start of a needle, or a needle the start of `rest`.
+    #[inline]
     fn could_start(&self, rest: &[u8]) -> bool {
+        if self.all_six
+            && let Some(six) = rest.first_chunk()
+        {
+            return is_set(&self.six, hash_six(six, self.six_bits));
+        }
         match *rest {
             [] => true,
             [first] => is_set(&self.one, usize::from(first)),
@@ -475,6 +499,11 @@ mod tests {
         (0..count).map(needle).collect()
     }
 
+    fn starts_with(text: &[u8], start: usize, needle: &Needle) -> bool {
+        text.get(start..)
+            .is_some_and(|rest| rest.starts_with(&needle.bytes))
+    }
+
     fn naive(needles: &[Needle], text: &[u8], (from, to): (usize, usize)) -> Vec<(usize, Needle)> {
         let starts = (from..to.min(text.len()))
             .flat_map(|start| needles.iter().map(move |needle| (start, needle.clone())));
@@ -516,7 +545,9 @@ mod tests {
                 ] {
                     let mut found = Vec::new();
                     index.find(text, range, &mut |start, needle| {
-                        found.push((start, needle.clone()));
+                        if starts_with(text, start, needle) {
+                            found.push((start, needle.clone()));
+                        }
                     });
                     found.sort();
                     assert_eq!(

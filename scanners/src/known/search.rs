@@ -76,25 +76,32 @@ impl NeedleSearch {
             .min(end)
     }
 
-    /// Passes over the part of the text in which no needle can be cut off.
+    /// Passes over the part of the text in which every needle shows by its window, those that the
+    /// end of the text cuts off too.
     fn skim(&mut self, index: &NeedleIndex, text: &Text<'_>, found: &mut Vec<FoundNeedle>) {
-        let margin = index.longest() as u64 + 1;
-        let Some(safe) = text
-            .end()
-            .checked_sub(margin)
-            .filter(|safe| *safe > self.next)
-        else {
+        let safe = text.end().checked_sub(index.reach() as u64);
+        let Some(safe) = safe.filter(|safe| *safe > self.next) else {
             return;
         };
         let rest = text.from(self.next);
         let length = usize::try_from(safe - self.next).unwrap_or(0);
         let base = self.next;
+        // One byte after a needle tells whether it is a whole word.
+        let cut_from = text.end().saturating_sub(index.longest() as u64);
+        let mut near_end = Vec::new();
         index.find(rest, (0, length), &mut |start, needle| {
             let start = base + start as u64;
-            if stands_alone(text, start, needle) == Some(true) {
+            if start >= cut_from {
+                near_end.push(start);
+            } else if stands_alone(text, start, needle) == Some(true) {
                 found.push(FoundNeedle::of(start, needle));
             }
         });
+        near_end.sort_unstable();
+        near_end.dedup();
+        for start in near_end {
+            self.look(index, text, Live { start, seen: 0 }, found);
+        }
         self.next = safe;
     }
 
