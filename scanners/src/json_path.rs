@@ -4,10 +4,15 @@
 //! refuses; in text that is no JSON its answers mean nothing and harm nothing. Depth and key length
 //! are bounded; what is deeper or longer is not named.
 
+use crate::ByteSet;
+use crate::simd::{AsciiSet, BLOCK, masks};
+
 /// The structure around a position.
 #[derive(Clone, Default)]
 pub(crate) struct JsonPath {
     stack: Vec<Step>,
+    /// The names of the keys in `stack`, one after the other.
+    names: Vec<u8>,
     /// Levels deeper than the stack goes.
     beyond: u32,
     in_string: bool,
@@ -20,7 +25,7 @@ pub(crate) struct JsonPath {
     indexes: Vec<u8>,
 }
 
-/// What a byte turned out to be.
+/// What some bytes turned out to be.
 pub(crate) enum Read<'a> {
     /// In a string that is a value of this key, or in an array that is.
     InValue(&'a [u8]),
@@ -32,8 +37,18 @@ pub(crate) enum Read<'a> {
 
 #[derive(Clone)]
 enum Step {
-    Key(Vec<u8>),
+    /// Where its name starts among the names.
+    Key(usize),
     Item(u64),
+}
+
+impl Step {
+    fn name_start(&self) -> Option<usize> {
+        match self {
+            Step::Key(start) => Some(*start),
+            Step::Item(_) => None,
+        }
+    }
 }
 
 /// The deepest level that is named.
@@ -41,51 +56,121 @@ const DEPTH_MAX: usize = 64;
 /// The longest key that is named.
 const KEY_MAX: usize = 64;
 
-impl JsonPath {
-    /// Reads on.
-    pub(crate) fn read(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        loop {
-            if self.in_string && !self.escaped {
-                let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-                let (inside, after) = rest.split_at(plain);
-                let room = (KEY_MAX + 1).saturating_sub(self.string.len());
-                self.string
-                    .extend_from_slice(inside.get(..room).unwrap_or(inside));
-                rest = after;
-            }
-            let Some((byte, after)) = rest.split_first() else {
-                return;
-            };
-            self.read_byte(*byte);
-            rest = after;
+/// Where in some bytes of JSON those stand that a reader of its structure has to look at.
+pub(crate) struct Marks<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Where the block starts that was looked at.
+    block: usize,
+    /// Quotes and backslashes in it; quotes and what makes the structure.
+    in_string: u64,
+    outside: u64,
+}
+
+/// What matters in a string, and outside of one.
+const MARKS: [AsciiSet; 2] = [
+    AsciiSet::new(ByteSet::EMPTY.with(b"\"\\")),
+    AsciiSet::new(ByteSet::EMPTY.with(b"\"{}[]:,\n")),
+];
+
+impl<'a> Marks<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Marks<'a> {
+        let [in_string, outside] = masks(bytes, &MARKS);
+        Marks {
+            bytes,
+            block: 0,
+            in_string,
+            outside,
         }
     }
 
-    /// Reads one byte and says what it is.
-    pub(crate) fn read_byte(&mut self, byte: u8) -> Read<'_> {
-        if !self.in_string {
-            self.read_structure(byte);
-            return Read::Other;
+    /// The next quote or backslash from an index on; or the end.
+    pub(crate) fn next_in_string(&mut self, from: usize) -> usize {
+        self.next(from, |marks| marks.in_string)
+    }
+
+    /// The next quote, bracket, brace, colon, comma or line break from an index on; or the end.
+    pub(crate) fn next_outside(&mut self, from: usize) -> usize {
+        self.next(from, |marks| marks.outside)
+    }
+
+    /// Where the string ends in which this index is: at its quote, or with what is at hand. Whether
+    /// the byte there, or the first one beyond the end, is escaped goes into `escaped`.
+    pub(crate) fn end_of_string(&mut self, from: usize, escaped: &mut bool) -> usize {
+        let mut at = from + usize::from(std::mem::take(escaped));
+        loop {
+            at = self.next_in_string(at);
+            match self.bytes.get(at) {
+                Some(b'\\') => at += 2,
+                Some(_) => return at,
+                None => break,
+            }
         }
-        self.read_string(byte);
-        if self.key_next || self.beyond > 0 {
+        *escaped = at > self.bytes.len();
+        self.bytes.len()
+    }
+
+    #[inline]
+    fn next(&mut self, from: usize, which: impl Fn(&Marks<'_>) -> u64) -> usize {
+        let mut at = from;
+        loop {
+            if at - self.block >= BLOCK {
+                let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) else {
+                    return at;
+                };
+                [self.in_string, self.outside] = masks(rest, &MARKS);
+                self.block = at;
+            }
+            let rest = which(self) >> (at - self.block);
+            if rest != 0 {
+                return at + rest.trailing_zeros() as usize;
+            }
+            at = self.bytes.len().max(from).min(self.block + BLOCK);
+            if at - self.block < BLOCK {
+                return at;
+            }
+        }
+    }
+}
+
+impl JsonPath {
+    /// Reads on.
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
+        let mut marks = Marks::of(bytes);
+        let mut at = 0;
+        while at < bytes.len() {
+            (at, _) = self.read_next(&mut marks, at);
+        }
+    }
+
+    /// Reads on from an index: up to where a string starts, all of it that is at hand, or its end.
+    /// Up to where it has read, and what that was.
+    pub(crate) fn read_next(&mut self, marks: &mut Marks<'_>, from: usize) -> (usize, Read<'_>) {
+        if !self.in_string {
+            return (self.read_structure(marks, from), Read::Other);
+        }
+        let end = marks.end_of_string(from, &mut self.escaped);
+        let inside = marks.bytes.get(from..end).unwrap_or_default();
+        let room = (KEY_MAX + 1).saturating_sub(self.string.len());
+        let kept = inside.get(..room).unwrap_or(inside);
+        self.string.extend_from_slice(kept);
+        self.in_string = !inside.is_empty();
+        let end = if self.in_string { end } else { end + 1 };
+        let read = if self.key_next || self.beyond > 0 {
             Read::Other
         } else if self.in_string {
             Read::InValue(self.last_key())
         } else {
             Read::EndOfValue
-        }
+        };
+        (end, read)
     }
 
     /// The innermost key.
     fn last_key(&self) -> &[u8] {
         let mut steps = self.stack.iter().rev();
-        steps
-            .find_map(|step| match step {
-                Step::Key(key) => Some(key.as_slice()),
-                Step::Item(_) => None,
-            })
+        let start = steps.find_map(Step::name_start);
+        start
+            .and_then(|start| self.names.get(start..))
             .unwrap_or_default()
     }
 
@@ -104,49 +189,61 @@ impl JsonPath {
         }
     }
 
-    fn read_string(&mut self, byte: u8) {
-        match byte {
-            _ if self.escaped => self.escaped = false,
-            b'\\' => self.escaped = true,
-            b'"' => {
-                self.in_string = false;
-                return;
+    /// Reads up to the next string, its quote included; up to where.
+    fn read_structure(&mut self, marks: &mut Marks<'_>, from: usize) -> usize {
+        let mut at = from;
+        loop {
+            let next = marks.next_outside(at);
+            self.note_digits(marks.bytes.get(at..next).unwrap_or_default());
+            let Some(byte) = marks.bytes.get(next) else {
+                return marks.bytes.len();
+            };
+            at = next + 1;
+            match byte {
+                b'"' => {
+                    self.in_string = true;
+                    self.string.clear();
+                    return at;
+                }
+                b'{' => self.descend(Step::Key(self.names.len())),
+                b'[' => self.descend(Step::Item(0)),
+                b'}' | b']' => self.ascend(),
+                b':' if self.beyond == 0 => self.name_key(),
+                b',' if self.beyond == 0 => self.start_next(),
+                b'\n' if self.stack.is_empty() => self.key_next = false,
+                _ => {}
             }
-            _ => {}
-        }
-        if self.string.len() <= KEY_MAX {
-            self.string.push(byte);
         }
     }
 
-    fn read_structure(&mut self, byte: u8) {
-        match byte {
-            b'"' => {
-                self.in_string = true;
-                self.string.clear();
+    fn name_key(&mut self) {
+        if let Some(Step::Key(start)) = self.stack.last() {
+            self.names.truncate(*start);
+            self.names.append(&mut self.string);
+        }
+        self.key_next = false;
+    }
+
+    fn start_next(&mut self) {
+        match self.stack.last_mut() {
+            Some(Step::Item(index)) => *index += 1,
+            Some(Step::Key(start)) => {
+                self.names.truncate(*start);
+                self.key_next = true;
             }
-            b'{' => self.descend(Step::Key(Vec::new())),
-            b'[' => self.descend(Step::Item(0)),
-            b'}' | b']' => self.ascend(),
-            b':' if self.beyond == 0 => {
-                if let Some(Step::Key(key)) = self.stack.last_mut() {
-                    *key = std::mem::take(&mut self.string);
-                }
-                self.key_next = false;
+            None => {}
+        }
+    }
+
+    /// Takes down the digits of an index.
+    fn note_digits(&mut self, between: &[u8]) {
+        if between.is_empty() || !self.last_key().ends_with(b"index") {
+            return;
+        }
+        for byte in between.iter().filter(|byte| byte.is_ascii_digit()) {
+            if self.indexes.len() < KEY_MAX {
+                self.indexes.push(*byte);
             }
-            b',' if self.beyond == 0 => match self.stack.last_mut() {
-                Some(Step::Item(index)) => *index += 1,
-                Some(Step::Key(key)) => {
-                    key.clear();
-                    self.key_next = true;
-                }
-                None => {}
-            },
-            b'\n' if self.stack.is_empty() => self.key_next = false,
-            b'0'..=b'9' if self.indexes.len() < KEY_MAX && self.last_key().ends_with(b"index") => {
-                self.indexes.push(byte);
-            }
-            _ => {}
         }
     }
 
@@ -163,20 +260,25 @@ impl JsonPath {
         self.key_next = false;
         if self.beyond > 0 {
             self.beyond -= 1;
-        } else {
-            self.stack.pop();
+        } else if let Some(Step::Key(start)) = self.stack.pop() {
+            self.names.truncate(start);
         }
     }
 
     /// The path. `name` says how a key is written, so that a secret in a key is not.
     pub(crate) fn display(&self, mut name: impl FnMut(&[u8]) -> String) -> String {
         let mut path = String::from("$");
-        for step in &self.stack {
+        let mut steps = self.stack.as_slice();
+        while let Some((step, inner)) = steps.split_first() {
+            steps = inner;
             match step {
-                Step::Key(key) if key.is_empty() => {}
-                Step::Key(key) => {
-                    path.push('.');
-                    path.push_str(&name(key));
+                Step::Key(start) => {
+                    let end = inner.iter().find_map(Step::name_start);
+                    let key = self.names.get(*start..end.unwrap_or(self.names.len()));
+                    if let Some(key) = key.filter(|key| !key.is_empty()) {
+                        path.push('.');
+                        path.push_str(&name(key));
+                    }
                 }
                 Step::Item(index) => path.push_str(&format!("[{index}]")),
             }

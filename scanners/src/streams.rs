@@ -9,7 +9,7 @@
 //! A text ends when its event says so, at `[DONE]`, or when nothing was added to it for many
 //! events: then nothing more is held back for it.
 
-use crate::json_path::{JsonPath, Read};
+use crate::json_path::{JsonPath, Marks, Read};
 use crate::layer::Layer;
 use crate::pieced::PiecedText;
 use crate::scanner::Scanner;
@@ -135,9 +135,11 @@ impl Streams {
         text: &Text<'_>,
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        for byte in text.from(self.from) {
-            self.read(*byte, scanner, harvest)?;
-            self.from += 1;
+        let mut rest = text.from(self.from);
+        while !rest.is_empty() {
+            let read = self.read(rest, scanner, harvest)?;
+            self.from += read as u64;
+            rest = rest.get(read..).unwrap_or_default();
         }
         for logical in &mut self.texts {
             logical
@@ -150,16 +152,33 @@ impl Streams {
         Ok(())
     }
 
+    /// Reads on, as far as one thing goes; how many bytes.
     fn read(
         &mut self,
-        byte: u8,
+        rest: &[u8],
         scanner: &Scanner,
         harvest: &mut Harvest,
-    ) -> Result<(), ScanError> {
+    ) -> Result<usize, ScanError> {
         if self.is_messages {
-            return self.read_data(byte);
+            self.read_data(rest)?;
+            return Ok(rest.len());
         }
-        match (self.state, byte) {
+        let length = match self.state {
+            Line::Data => memchr::memchr2(b'\n', b'\r', rest),
+            Line::Other => memchr::memchr(b'\n', rest),
+            Line::Field | Line::Start => Some(0),
+        };
+        let length = length.unwrap_or(rest.len());
+        if length > 0 {
+            if self.state == Line::Data {
+                self.read_data(rest.get(..length).unwrap_or_default())?;
+            }
+            return Ok(length);
+        }
+        let Some(byte) = rest.first() else {
+            return Ok(0);
+        };
+        match (self.state, *byte) {
             (_, b'\r') => {}
             (state, b'\n') => self.end_line(state, scanner, harvest)?,
             (Line::Field, b':') => {
@@ -167,15 +186,15 @@ impl Streams {
                 self.state = if is_data { Line::Start } else { Line::Other };
             }
             (Line::Field, _) if self.field.len() == FIELD_MAX => self.state = Line::Other,
-            (Line::Field, _) => self.field.push(byte),
+            (Line::Field, byte) => self.field.push(byte),
             (Line::Start, b' ') => self.state = Line::Data,
-            (Line::Start | Line::Data, _) => {
+            (Line::Start, _) => {
                 self.state = Line::Data;
-                self.read_data(byte)?;
+                return Ok(0);
             }
-            (Line::Other, _) => {}
+            (Line::Data | Line::Other, _) => {}
         }
-        Ok(())
+        Ok(1)
     }
 
     /// A blank line ends the event.
@@ -221,38 +240,45 @@ impl Streams {
         end_texts(std::mem::take(&mut self.texts), scanner, harvest)
     }
 
-    fn read_data(&mut self, byte: u8) -> Result<(), ScanError> {
-        let kind = *self.kind.get_or_insert(byte);
-        if !matches!(kind, b'{' | b'[') {
-            return self.add("data", byte);
+    /// Reads bytes of the data that stand in a row, from `from` on.
+    fn read_data(&mut self, bytes: &[u8]) -> Result<(), ScanError> {
+        let Some(first) = bytes.first() else {
+            return Ok(());
+        };
+        if !matches!(self.kind.get_or_insert(*first), b'{' | b'[') {
+            self.current = Some(self.text_of("data")?);
+            self.add_current(bytes, self.from);
+            return Ok(());
         }
-        match self.json.read_byte(byte) {
-            Read::InValue(key) if PIECES.contains(&key) => {
-                if self.current.is_none() {
-                    let key = self
-                        .json
-                        .display(|key| String::from_utf8_lossy(key).into_owned());
-                    let key = format!("{key}#{}", self.json.indexes());
-                    self.current = Some(self.text_of(key)?);
+        let mut marks = Marks::of(bytes);
+        let mut at = 0;
+        while at < bytes.len() {
+            let from = at;
+            let read;
+            (at, read) = self.json.read_next(&mut marks, from);
+            match read {
+                Read::InValue(key) if PIECES.contains(&key) => {
+                    if self.current.is_none() {
+                        let key = self
+                            .json
+                            .display(|key| String::from_utf8_lossy(key).into_owned());
+                        let key = format!("{key}#{}", self.json.indexes());
+                        self.current = Some(self.text_of(&key)?);
+                    }
+                    let piece = bytes.get(from..at).unwrap_or_default();
+                    self.add_current(piece, self.from + from as u64);
                 }
-                self.add_current(byte);
+                Read::EndOfValue => {
+                    self.stops |= self.json.says_stop();
+                    self.current = None;
+                }
+                Read::InValue(_) | Read::Other => {}
             }
-            Read::EndOfValue => {
-                self.stops |= self.json.says_stop();
-                self.current = None;
-            }
-            Read::InValue(_) | Read::Other => {}
         }
         Ok(())
     }
 
-    fn add(&mut self, key: &str, byte: u8) -> Result<(), ScanError> {
-        self.current = Some(self.text_of(key.to_owned())?);
-        self.add_current(byte);
-        Ok(())
-    }
-
-    fn text_of(&mut self, key: String) -> Result<usize, ScanError> {
+    fn text_of(&mut self, key: &str) -> Result<usize, ScanError> {
         if let Some(index) = self.texts.iter().position(|logical| logical.key == key) {
             return Ok(index);
         }
@@ -260,18 +286,19 @@ impl Streams {
             return Err(ScanError::TooLong);
         }
         self.texts.push(LogicalText {
-            key,
+            key: key.to_owned(),
             event: self.events,
             text: PiecedText::new(Layer::new(0, 0)),
         });
         Ok(self.texts.len() - 1)
     }
 
-    fn add_current(&mut self, byte: u8) {
+    /// Adds bytes that stand in a row from a position on.
+    fn add_current(&mut self, bytes: &[u8], at: u64) {
         let current = self.current.and_then(|index| self.texts.get_mut(index));
         if let Some(logical) = current {
             logical.event = self.events;
-            logical.text.push(&[byte], self.from);
+            logical.text.push(bytes, at);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! told by a hash; levels deeper than [`DEPTH_MAX`] count as one.
 
 use super::{Event, Key, PRIME, SEED};
+use crate::json_path::Marks;
 
 /// The reader of one document, or of several in a row.
 #[derive(Default)]
@@ -37,68 +38,54 @@ const DEPTH_MAX: usize = 64;
 impl JsonStrings {
     /// Reads on from a position.
     pub(crate) fn read(&mut self, bytes: &[u8], at: u64, events: &mut Vec<Event>) {
+        let mut marks = Marks::of(bytes);
         let mut from = 0;
-        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
-            from += match self.string {
-                Some(kind) => self.read_string(kind, rest, (at + from as u64, events)),
-                None => self.read_structure(rest),
+        while from < bytes.len() {
+            from = match self.string {
+                Some(kind) => self.read_string(kind, (&mut marks, from), (at, events)),
+                None => self.read_structure(&mut marks, from),
             };
         }
     }
 
-    /// Reads on in a string; returns how many bytes.
+    /// Reads on in a string; up to where.
     fn read_string(
         &mut self,
         kind: StringKind,
-        rest: &[u8],
+        (marks, from): (&mut Marks<'_>, usize),
         (at, events): (u64, &mut Vec<Event>),
     ) -> usize {
-        let mut length = usize::from(std::mem::take(&mut self.escaped));
-        let mut ended = false;
-        while let Some(more) = rest.get(length..)
-            && let Some(special) = memchr::memchr2(b'"', b'\\', more)
-        {
-            length += special;
-            ended = rest.get(length) == Some(&b'"');
-            if ended {
-                break;
-            }
-            length += 2;
-        }
-        if !ended {
-            self.escaped = length > rest.len();
-            length = rest.len();
-        }
-        let inside = rest.get(..length).unwrap_or_default();
+        let end = marks.end_of_string(from, &mut self.escaped);
         match kind {
             StringKind::Name => {
                 let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
+                let inside = marks.bytes.get(from..end).unwrap_or_default();
                 self.name = inside.iter().fold(self.name, add);
             }
-            StringKind::Value(key) if length > 0 => events.push(Event::Text {
-                from: at,
-                to: at + length as u64,
+            StringKind::Value(key) if end > from => events.push(Event::Text {
+                from: at + from as u64,
+                to: at + end as u64,
                 key,
             }),
             StringKind::Value(_) => {}
         }
-        if ended {
+        if end < marks.bytes.len() {
             self.string = None;
             if kind != StringKind::Name {
                 events.push(Event::End);
             }
-            return length + 1;
         }
-        length
+        end + 1
     }
 
-    /// Reads up to the next string; returns how many bytes.
-    fn read_structure(&mut self, rest: &[u8]) -> usize {
-        for (index, byte) in rest.iter().enumerate() {
+    /// Reads up to the next string; up to where.
+    fn read_structure(&mut self, marks: &mut Marks<'_>, from: usize) -> usize {
+        let mut next = marks.next_outside(from);
+        while let Some(byte) = marks.bytes.get(next) {
             match byte {
                 b'"' => {
                     self.begin_string();
-                    return index + 1;
+                    break;
                 }
                 b'{' | b'[' => self.descend(*byte == b'['),
                 b'}' | b']' => self.ascend(),
@@ -106,8 +93,9 @@ impl JsonStrings {
                 b',' => self.after_colon = false,
                 _ => {}
             }
+            next = marks.next_outside(next + 1);
         }
-        rest.len()
+        next + 1
     }
 
     fn begin_string(&mut self) {
