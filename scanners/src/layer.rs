@@ -1,66 +1,23 @@
 //! One text and everything that is looked for in it: its own search, and its decoded views, which
 //! are layers again.
 
+mod characters;
 mod seam;
 
 use crate::base64::Base64;
 use crate::confirm::Swallow;
-use crate::depth::{PROBED, Probe, is_encoded};
-use crate::fold::fold;
+use crate::depth::{PROBED, Probe};
 use crate::inflate::Lookout;
 use crate::runs::{RunKind, RunStart, RunState};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, Search};
-use crate::skim::{ANNOUNCING, Sign, Skim};
+use crate::skim::Skim;
 use crate::text::{LEFT_CONTEXT, Text, give_back};
-use crate::units::{self, Unit, UnitFn};
+use crate::units;
 use crate::view::{Decoder, Open, View};
 use crate::{Carrier, MaskSet, ScanError};
-
-/// The encodings that replace single characters.
-const ENCODINGS: Encodings = with_percent(Encoding {
-    announces: Announce::Byte(b'%'),
-    unit: units::percent,
-});
-
-/// The same where `+` stands for a space: in forms and in the query of a URL.
-const FORM_ENCODINGS: Encodings = with_percent(Encoding {
-    announces: Announce::Either(b'%', b'+'),
-    unit: units::form,
-});
-
-pub(crate) type Encodings = [Encoding; UNIT_ENCODINGS];
-pub(crate) const UNIT_ENCODINGS: usize = 7;
-
-const fn with_percent(percent: Encoding) -> Encodings {
-    [
-        Encoding {
-            announces: Announce::Byte(b'\\'),
-            unit: units::escape,
-        },
-        percent,
-        Encoding {
-            announces: Announce::Byte(b'&'),
-            unit: units::reference,
-        },
-        Encoding {
-            announces: Announce::Byte(b'='),
-            unit: units::quoted_printable,
-        },
-        Encoding {
-            announces: Announce::Byte(b'\0'),
-            unit: units::wide,
-        },
-        Encoding {
-            announces: Announce::Byte(b'+'),
-            unit: units::utf7,
-        },
-        Encoding {
-            announces: Announce::NotAscii,
-            unit: fold,
-        },
-    ]
-}
+use characters::{ENCODINGS, FORM_ENCODINGS, Trigger};
+pub(crate) use characters::{Encoding, Encodings, UNIT_ENCODINGS};
 
 /// The encodings of whole runs, base64 apart.
 const RUNS: [RunKind; 5] = [
@@ -162,20 +119,6 @@ impl Watch {
     }
 }
 
-/// The bytes an encoded character can start with.
-enum Announce {
-    Byte(u8),
-    Either(u8, u8),
-    /// The first byte of a character of two to four bytes (UTF-8).
-    NotAscii,
-}
-
-/// An encoding that replaces single characters.
-pub(crate) struct Encoding {
-    announces: Announce,
-    unit: UnitFn,
-}
-
 /// For what is looked for in a text: before which position nothing can start.
 #[derive(Clone, Copy)]
 pub(crate) struct Floors {
@@ -209,103 +152,6 @@ impl Floors {
             base64: to(self.base64),
             compressed: to(self.compressed),
         }
-    }
-}
-
-/// Where an encoded character stands.
-enum Trigger {
-    /// Here.
-    At(u64),
-    /// Not before this position, where more bytes are needed.
-    NotBefore(u64),
-}
-
-impl Encoding {
-    /// What stands at the start of these bytes.
-    pub(crate) fn unit(&self, bytes: &[u8], ended: bool) -> Unit {
-        (self.unit)(bytes, ended)
-    }
-
-    /// Whether what is encoded are zero bytes that stand for nothing.
-    pub(crate) fn is_wide(&self) -> bool {
-        matches!(self.announces, Announce::Byte(b'\0'))
-    }
-
-    /// The bytes at the start that stand for themselves whatever follows them.
-    pub(crate) fn literals<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let length = self.announced(bytes).unwrap_or(bytes.len());
-        bytes.get(..length).unwrap_or_default()
-    }
-
-    /// The first byte that can start an encoded character.
-    fn announced(&self, bytes: &[u8]) -> Option<usize> {
-        match self.announces {
-            Announce::Byte(byte) => memchr::memchr(byte, bytes),
-            Announce::Either(one, other) => memchr::memchr2(one, other, bytes),
-            Announce::NotAscii if bytes.is_ascii() => None,
-            Announce::NotAscii => bytes.iter().position(|byte| (0xC2..=0xF0).contains(byte)),
-        }
-    }
-
-    /// What a first look at a text may see of it.
-    fn sign(&self) -> Option<Sign> {
-        match self.announces {
-            Announce::Byte(b'+') => Some(Sign::Utf7),
-            Announce::Byte(byte) => ANNOUNCING.contains(byte).then_some(Sign::Announcing),
-            Announce::Either(..) => None,
-            Announce::NotAscii => Some(Sign::NotAscii),
-        }
-    }
-
-    /// The next encoded character from a position on, which moves behind it.
-    pub(crate) fn next(&self, text: &Text<'_>, from: &mut u64) -> Option<(u64, u64)> {
-        match self.find(text, *from, None) {
-            Trigger::NotBefore(position) => {
-                *from = position.max(*from);
-                None
-            }
-            Trigger::At(position) => {
-                let length = is_encoded((self.unit)(text.from(position), text.ended))?;
-                *from = position + length;
-                Some((position, *from))
-            }
-        }
-    }
-
-    /// Whether a character that is no ASCII stands right after a letter or digit that is: the last
-    /// of a word that is no word of another script.
-    fn ends_word(&self, text: &Text<'_>, position: u64) -> bool {
-        matches!(self.announces, Announce::NotAscii)
-            && text
-                .before(position)
-                .is_some_and(|byte| byte.is_ascii_alphanumeric())
-    }
-
-    /// The first encoded character from a position on that asks for a view. A first look at the text
-    /// may tell where none is.
-    fn find(&self, text: &Text<'_>, mut from: u64, skim: Option<&Skim>) -> Trigger {
-        loop {
-            if let (Some(skim), Some(sign)) = (skim, self.sign()) {
-                let Some(next) = skim.next(sign, from) else {
-                    break;
-                };
-                from = next;
-            }
-            let Some(offset) = self.announced(text.from(from)) else {
-                break;
-            };
-            let position = from + offset as u64;
-            match (self.unit)(text.from(position), text.ended) {
-                Unit::Encoded { opens: true, .. } => return Trigger::At(position),
-                Unit::Encoded { .. } if self.ends_word(text, position) => {
-                    return Trigger::At(position);
-                }
-                Unit::Unknown => return Trigger::NotBefore(position),
-                Unit::Encoded { length, .. } => from = position + u64::from(length),
-                Unit::Literal => from = position + 1,
-            }
-        }
-        Trigger::NotBefore(text.end())
     }
 }
 
@@ -380,7 +226,7 @@ fn told_by_later_bytes(
         }
         let mut from = match &watch.view {
             // Its characters are asked about too: a view of another encoding may tell more of them.
-            Some(view) => view.fed,
+            Some(view) => encoding.boundary(&known, view.fed),
             None => near.max(watch.earliest),
         };
         while encoding.next(&known, &mut from).is_some() {}
