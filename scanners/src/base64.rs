@@ -6,24 +6,22 @@
 //! credentials, numbers and further encodings are made of. Only there is a view opened, a little
 //! earlier, and it is closed when nothing of that kind has come for a while.
 
-use crate::inflate::{OpenStreams, is_zlib};
+use crate::inflate::{OpenStreams, StreamStart, TAIL, ZLIB_SHOWN, compressed_start};
 use crate::layer::Floors;
-use crate::noise::noise;
 use crate::runs::{RunKind, RunStart, RunState, RunStep, is_escape_letter};
 use crate::scanner::Scanner;
-use crate::screen::{ALIGNMENTS, CARRY, CONTEXT, STREAK, Screen};
+use crate::screen::{ALIGNMENTS, CONTEXT, Passed, STREAK, Screen};
 use crate::search::Harvest;
-use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::skim::Skim;
 use crate::text::{Text, run_length};
 use crate::view::{Decoder, View};
 use crate::{ByteSet, ScanError};
 
-/// So many characters before a streak its view starts.
-const BEFORE: usize = 64;
+/// So many characters before the end of a streak its view starts.
+const BEFORE: u64 = 79;
 /// So many characters at the end of what is at hand may be of the view of a streak still to come, or
 /// of what tells a compressed stream.
-const HELD: u64 = (BEFORE + CARRY + 1 + 3) as u64;
+const HELD: u64 = BEFORE + 1 + 3;
 
 /// The lookout for base64.
 pub(crate) struct Base64 {
@@ -49,31 +47,13 @@ struct Run {
     screen: Screen,
     /// For each alignment, the number of the first character no view has decoded.
     resume: [u64; ALIGNMENTS],
-    /// Whether the last characters were skipped, so that the screen has not seen them.
-    skipped: bool,
 }
 
 impl Run {
-    /// Skips characters that are noise, so that no streak can end in them and no compressed stream
-    /// show itself; says how many. A cheap test that errs on the side of looking closer.
-    fn skip_noise(&mut self, text: &Text<'_>, from: u64) -> u64 {
-        let earliest = self.start.max(text.base);
-        let start = earliest.max(from.saturating_sub(CONTEXT as u64));
-        let context = usize::try_from(from.saturating_sub(start)).unwrap_or_default();
-        let at_start = start == self.start;
-        let noise = noise(text.from(start), (context, at_start))
-            .and_then(|length| length.checked_sub(context));
-        let skipped = noise.unwrap_or_default() as u64;
-        if skipped > 0 {
-            self.skipped = true;
-            self.screen.index += skipped;
-        }
-        skipped
-    }
-
-    /// Shows the screen what was skipped last. Line breaks may stand between.
-    fn prime(&mut self, text: &Text<'_>, from: u64) {
-        if !std::mem::take(&mut self.skipped) {
+    /// Shows the screen the characters before these, which it passed last, unless it has seen them.
+    /// Line breaks may stand between.
+    fn prime(&mut self, text: &Text<'_>, from: u64, length: usize) {
+        if !self.screen.is_behind(length) {
             return;
         }
         let (mut characters, mut at, mut count) = ([0; CONTEXT], from, 0);
@@ -85,9 +65,8 @@ impl Run {
             (at, *place) = (position, byte);
             count += 1;
         }
-        self.screen = Screen::at(self.screen.index - count as u64);
         let seen = characters.get(CONTEXT - count..).unwrap_or_default();
-        self.screen.read(seen, false);
+        self.screen.show(seen, length);
     }
 }
 
@@ -163,18 +142,15 @@ impl Base64 {
                     RunStart::At(start) => self.start_run(start),
                 }
             }
+            // Where a view is open it sees for itself.
+            let wanted = self.views.each_ref().map(Option::is_none);
             if let Some(run) = &mut self.run {
-                let skipped = run.skip_noise(text, self.from);
-                if skipped > 0 {
-                    self.from += skipped;
+                let passed = run.screen.pass(text.from(self.from), wanted);
+                self.from += passed.noise as u64;
+                if passed.telling > 0 {
+                    self.look(&passed, wanted, (scanner, text), (depth, harvest))?;
                     continue;
                 }
-            }
-            let there = text.from(self.from);
-            let length = run_length(there.get(..BLOCK).unwrap_or(there), &ALPHABET);
-            if length > 0 {
-                self.screen(length, (scanner, text), (depth, harvest))?;
-                continue;
             }
             match KIND.step(&mut RunState::default(), text, self.from) {
                 RunStep::Read(skipped, _) => self.from += u64::from(skipped),
@@ -188,29 +164,32 @@ impl Base64 {
         self.from = start;
         self.run = Some(Run {
             start,
-            screen: Screen::default(),
+            screen: Screen::new(),
             resume: [0; ALIGNMENTS],
-            skipped: false,
         });
     }
 
-    /// Screens the next characters of the run, of which `length` stand in a row.
-    fn screen(
+    /// Looks closer at the next characters of the run, which the screen has passed.
+    fn look(
         &mut self,
-        length: usize,
+        passed: &Passed,
+        wanted: [bool; ALIGNMENTS],
         at: (&Scanner, &Text<'_>),
         (depth, harvest): (u8, &mut Harvest),
     ) -> Result<(), ScanError> {
         let Some(run) = &mut self.run else {
             return Ok(());
         };
-        let block = at.1.from(self.from);
-        let block = block.get(..length.min(BLOCK)).unwrap_or_default();
-        run.prime(at.1, self.from);
-        let (position, index) = (self.from, run.screen.index);
-        let streaks = run.screen.read(block, at.0.any_streak);
-        self.from += block.len() as u64;
-        let telling = compressed_places(block, is_near(at.1, position, index));
+        let (position, length) = (self.from, passed.telling);
+        self.from += length as u64;
+        let index = run.screen.index - length as u64;
+        let mut streaks = [0; ALIGNMENTS];
+        if passed.streaks {
+            run.prime(at.1, position, length);
+            let block = at.1.slice(position, self.from);
+            streaks = run.screen.look(block, at.0.any_streak, wanted);
+        }
+        let telling = passed.compressed;
         let mut any = streaks.iter().fold(telling, |any, ends| any | ends);
         while any != 0 {
             let place = u64::from(any.trailing_zeros());
@@ -300,7 +279,7 @@ impl Base64 {
         if slot.is_some() || index + 1 < resume + STREAK as u64 {
             return Ok(());
         }
-        let first = resume.max(index.saturating_sub((CARRY + BEFORE) as u64));
+        let first = resume.max(index.saturating_sub(BEFORE));
         // A view is closed in the midst of a group, too: the rest of it may begin a value.
         let into = first.wrapping_sub(alignment as u64) & 3;
         let first = if first == resume && into <= first {
@@ -388,28 +367,6 @@ fn before(text: &Text<'_>, position: u64) -> Option<(u64, u8)> {
     }
 }
 
-/// At which characters it may show that a compressed stream starts: only these can be the last one
-/// of what tells gzip; zlib shows three characters after a slash, or after the start of the run.
-/// `near` says that one of the two may stand shortly before the block.
-fn compressed_places(block: &[u8], near: bool) -> u64 {
-    let [gzip, slash] = masks(block, &[GZIP_ENDS, SLASH]);
-    let valid = u64::MAX
-        .checked_shr(64 - u32::try_from(block.len()).unwrap_or(64))
-        .unwrap_or(0);
-    (gzip | slash << 3 | if near { 0b111 } else { 0 }) & valid
-}
-
-const GZIP_ENDS: AsciiSet = AsciiSet::new(ByteSet::EMPTY.with(b"ICw"));
-const SLASH: AsciiSet = AsciiSet::new(ByteSet::EMPTY.with(b"/"));
-
-/// Whether the three characters before a position may be the start of a run, or hold a slash. One
-/// more byte is looked at: the letter of an escaped line break is no character.
-fn is_near(text: &Text<'_>, position: u64, index: u64) -> bool {
-    let before = text.slice(position.saturating_sub(4), position);
-    let plain = |byte: &u8| ALPHABET.contains(*byte) && *byte != b'/';
-    index < 3 || before.len() < 4 || !before.iter().all(plain)
-}
-
 /// The last characters up to this position, the last one first. Zero where nothing is at hand.
 fn tail(text: &Text<'_>, position: u64) -> [u8; TAIL] {
     let mut tail = [0; TAIL];
@@ -421,46 +378,4 @@ fn tail(text: &Text<'_>, position: u64) -> [u8; TAIL] {
         (at, *place) = (position, byte);
     }
     tail
-}
-
-/// How many characters end with the last byte that tells a compressed stream.
-const TAIL: usize = 6;
-
-/// A compressed stream that the last characters of a run show.
-enum StreamStart {
-    /// Its group of four starts so many characters before the last one.
-    Gzip(u64),
-    /// It starts [`ZLIB_SHOWN`] characters before the last one.
-    Zlib,
-}
-
-/// The characters that show zlib, less one.
-const ZLIB_SHOWN: u64 = 2;
-
-/// Whether the last characters of a run show that a compressed stream starts. gzip starts anywhere,
-/// with the bytes 1F 8B 08; zlib where a run does, or after a slash, as in the path of a URL.
-fn compressed_start(tail: &[u8; TAIL], index: u64) -> Option<StreamStart> {
-    // What stands before the run is no part of it.
-    let mut tail = *tail;
-    let inside = usize::try_from(index).map_or(TAIL, |index| index.saturating_add(1));
-    tail.iter_mut().skip(inside).for_each(|byte| *byte = 0);
-    let value = |byte: u8| crate::units::sextet(byte).unwrap_or_default();
-    let gzip = match tail {
-        [b'I', b's', b'4', b'H', ..] => Some(3),
-        // One byte before it in its group, or two.
-        [b'C', b'L', b'+' | b'-', second, ..] if value(second) & 15 == 1 => Some(4),
-        [b'w', b'i', b'f', third, ..] if value(third) & 3 == 0 => Some(5),
-        _ => None,
-    };
-    if let Some(back_by) = gzip {
-        return Some(StreamStart::Gzip(back_by));
-    }
-    let [third, second, first, before, ..] = tail;
-    if index != ZLIB_SHOWN && before != b'/' {
-        return None;
-    }
-    let bits =
-        u32::from(value(first)) << 12 | u32::from(value(second)) << 6 | u32::from(value(third));
-    let [_, _, method, flags] = (bits >> 2).to_be_bytes();
-    is_zlib(&[method, flags]).then_some(StreamStart::Zlib)
 }

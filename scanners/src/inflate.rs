@@ -9,8 +9,10 @@
 //! Zstandard (as codings of a body the caller undoes them).
 
 mod open;
+mod shown;
 
 pub(crate) use open::OpenStreams;
+pub(crate) use shown::{StreamStart, TAIL, ZLIB_SHOWN, compressed_start};
 
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
@@ -138,7 +140,7 @@ const RESERVED: u8 = 0xe0;
 
 /// Whether a zlib stream without a dictionary starts here: method 8, a window of at most 32 KiB, a
 /// head that is a multiple of 31, a type of block that exists.
-pub(crate) fn is_zlib(bytes: &[u8]) -> bool {
+fn is_zlib(bytes: &[u8]) -> bool {
     let [method, flags, rest @ ..] = bytes else {
         return false;
     };

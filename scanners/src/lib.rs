@@ -33,7 +33,6 @@ mod known;
 mod layer;
 mod ledger;
 mod mask;
-mod noise;
 mod number;
 mod opening;
 mod pen;

@@ -2,7 +2,10 @@
 //!
 //! The only module with `unsafe`: AVX2 where the processor has it, NEON on 64-bit ARM, and a portable
 //! twin that says the same (a test compares them on random and hostile input). Sets are of ASCII bytes.
+//! `base64` decodes besides.
 #![expect(unsafe_code, reason = "vector instructions; each has a portable twin")]
+
+pub(crate) mod base64;
 
 use crate::ByteSet;
 
@@ -131,7 +134,7 @@ mod avx2 {
     /// For each byte, the bit of its upper half; none for bytes that are no ASCII.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn high_bits(bytes: __m256i) -> __m256i {
+    pub(super) fn high_bits(bytes: __m256i) -> __m256i {
         let bits = _mm256_setr_epi8(
             1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0,
             0, 0, 0, 0, 0, 0, 0,
@@ -142,7 +145,7 @@ mod avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn members(bytes: __m256i, highs: __m256i, table: __m256i) -> u32 {
+    pub(super) fn members(bytes: __m256i, highs: __m256i, table: __m256i) -> u32 {
         // A byte with its top bit set selects zero, which is right: it is no ASCII.
         let rows = _mm256_shuffle_epi8(table, bytes);
         let outside = _mm256_cmpeq_epi8(_mm256_and_si256(rows, highs), _mm256_setzero_si256());

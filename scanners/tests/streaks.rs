@@ -38,6 +38,18 @@ const BESIDE: [[&[u8]; 2]; 4] = [
     [b"\x12\x09", b"\x1a"],
 ];
 
+/// The value with so many zeros before or after each byte, in turn: UTF-16 and UTF-32 have one and
+/// three, and what reads them leaves out any.
+fn with_zeros(value: &[u8], (widths, before): (&[usize], bool)) -> Vec<u8> {
+    let widths = widths.iter().cycle();
+    let bytes = value.iter().zip(widths).flat_map(|(byte, width)| {
+        let mut bytes = vec![0; width + 1];
+        bytes[if before { *width } else { 0 }] = *byte;
+        bytes
+    });
+    bytes.collect()
+}
+
 fn found(scanner: &Arc<Scanner>, text: &[u8]) -> Vec<String> {
     let options = SessionOptions {
         part: Part::body(Side::Request),
@@ -64,18 +76,18 @@ fn what_every_streak_would_show_is_found_without() {
     let examples = scanner.signatures().iter();
     let examples = examples.flat_map(|signature| &signature.examples.positive);
     let short = ["bob@ex.io", "jo@site.org", "://u:pw@ab"].map(Box::from);
-    for example in examples.chain(&short) {
-        for place in 0..24 {
-            let [before, after] = BESIDE[place / 6];
+    let widths: [&[usize]; 6] = [&[0], &[1], &[1, 0], &[3], &[0, 0, 0, 1], &[5]];
+    for (number, example) in examples.chain(&short).enumerate() {
+        for place in 0..48 {
+            let [before, after] = BESIDE[place / 6 % 4];
+            let widths = if place < 24 {
+                widths[0]
+            } else {
+                widths[(number + place) % 6]
+            };
+            let value = with_zeros(example.as_bytes(), (widths, place % 2 == 0));
             let noise = numbers.noise(30 + place);
-            let text = [
-                &noise,
-                before,
-                example.as_bytes(),
-                after,
-                &numbers.noise(40),
-            ]
-            .concat();
+            let text = [&noise, before, &value, after, &numbers.noise(40)].concat();
             let text = STANDARD.encode(&text).into_bytes();
             let (wanted, is) = (found(&every, &text), found(&scanner, &text));
             all += wanted.len();
