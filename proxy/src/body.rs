@@ -26,6 +26,10 @@
 //! hyper then resets the h2 stream or leaves the chunked body without its end, so the message never
 //! completes; the denied bytes themselves were masked by the session before they got here.
 //!
+//! Frames that are at hand are looked at together, some hundred bytes at a time, so that a sender of frames of one byte
+//! does not cost a look for each. As soon as the inbound body has none at hand, what there is of them is looked at and
+//! passed on.
+//!
 //! Deliberately absent: what a finding means (the observer's), timeouts (the connection's), and
 //! heads (`framing`, `heads`).
 
@@ -151,31 +155,29 @@ where
         let turn = self.pipe.turn()?;
         self.account.decoded = self.pipe.decoded();
         match turn {
-            Turn::Output(bytes, findings) => Poll::Ready(Ok(Step {
-                bytes,
-                findings,
-                sealed: false,
-            })),
-            Turn::Sealed(findings) => Poll::Ready(Ok(Step {
-                bytes: Bytes::new(),
-                findings,
-                sealed: true,
-            })),
+            Turn::Output(bytes, findings) => Poll::Ready(Ok(Step::clear(bytes, findings))),
+            Turn::Sealed(findings) => Poll::Ready(Ok(Step::sealed(findings))),
             Turn::Ended => {
                 let findings = self.scan_trailers()?;
                 self.phase = Phase::Ended;
-                let bytes = Bytes::new();
-                Poll::Ready(Ok(Step {
-                    bytes,
-                    findings,
-                    sealed: false,
-                }))
+                Poll::Ready(Ok(Step::clear(Bytes::new(), findings)))
             }
             Turn::Dry => {
                 ready!(self.poll_inner(cx))?;
                 Poll::Ready(Ok(Step::default()))
             }
         }
+    }
+
+    /// A step without the inbound body, which has nothing at hand: of what waits in the pipe to be looked at together
+    /// with more. `None` where nothing waits.
+    fn settle(&mut self) -> Result<Option<Step>, BodyError> {
+        Ok(match self.pipe.settle()? {
+            Turn::Output(bytes, findings) if bytes.is_empty() && findings.is_empty() => None,
+            Turn::Output(bytes, findings) => Some(Step::clear(bytes, findings)),
+            Turn::Sealed(findings) => Some(Step::sealed(findings)),
+            Turn::Dry | Turn::Ended => None,
+        })
     }
 
     /// Pulls one frame of the inbound body into the pipe.
@@ -272,9 +274,16 @@ where
         None
     }
 
-    /// One step, judged; bytes go to `ready`.
+    /// One step, judged; bytes go to `ready`. Pending only when the inbound body is, and nothing waits.
     fn poll_judged(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        let step = ready!(self.poll_step(cx))?;
+        let step = match self.poll_step(cx) {
+            Poll::Ready(step) => step?,
+            // Whoever reads this body may be waiting for what is there.
+            Poll::Pending => match self.settle()? {
+                Some(step) => step,
+                None => return Poll::Pending,
+            },
+        };
         self.judge(&step)?;
         if !step.bytes.is_empty() {
             self.ready.push_back(step.bytes);
@@ -400,6 +409,24 @@ struct Step {
     findings: Vec<Finding>,
     /// They stand where nothing can be overwritten.
     sealed: bool,
+}
+
+impl Step {
+    fn clear(bytes: Bytes, findings: Vec<Finding>) -> Step {
+        Step {
+            bytes,
+            findings,
+            sealed: false,
+        }
+    }
+
+    fn sealed(findings: Vec<Finding>) -> Step {
+        Step {
+            bytes: Bytes::new(),
+            findings,
+            sealed: true,
+        }
+    }
 }
 
 /// What is counted, and whom to tell.

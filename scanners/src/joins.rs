@@ -163,10 +163,15 @@ impl Joins {
         }
         give_back(&mut events);
         self.events = events;
+        let next_piece = self.next_piece();
+        for joined in &mut self.texts {
+            if text.ended || joined.is_stale(next_piece) {
+                joined.let_go(next_piece);
+            }
+        }
         if text.ended {
             self.end_piece(&at, harvest)?;
         }
-        let next_piece = self.next_piece();
         for joined in &mut self.texts {
             if text.ended || joined.is_stale(next_piece) {
                 joined.end(scanner, harvest)?;
@@ -292,6 +297,7 @@ impl Joins {
             return Ok(false);
         };
         let mut forgotten = self.texts.remove(oldest);
+        forgotten.let_go(self.at);
         forgotten.end(scanner, harvest)?;
         Ok(true)
     }

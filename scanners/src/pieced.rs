@@ -22,6 +22,8 @@ pub(crate) struct PiecedText {
     opens: Vec<OpenPieces>,
     /// What stands before this may have gone out, and is not painted.
     pub(crate) gone: u64,
+    /// The same, of what waited for another piece when there is none: a match starts where it did all the same.
+    pub(crate) let_go: u64,
 }
 
 /// A match being swallowed.
@@ -41,6 +43,7 @@ impl PiecedText {
             map: Vec::new(),
             opens: Vec::new(),
             gone: 0,
+            let_go: 0,
         }
     }
 
@@ -171,7 +174,8 @@ impl PiecedText {
         let of = of.or_else(|| self.first_place(start)).unwrap_or_default();
         let mut piece: Option<Stretch> = None;
         for position in from..to {
-            let place = self.place(position).filter(|place| *place >= self.gone);
+            let kept = self.gone.max(self.let_go);
+            let place = self.place(position).filter(|place| *place >= kept);
             let Some(place) = place else {
                 continue;
             };

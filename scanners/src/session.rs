@@ -147,10 +147,10 @@ pub struct Session {
     options: SessionOptions,
     layer: Layer,
     ledger: Ledger,
-    /// How many bytes were pushed and not looked at.
-    waiting: usize,
-    /// How many letters and digits in a row were pushed last.
-    word: usize,
+    /// Everything before this position has been looked at.
+    seen: u64,
+    /// With so many more bytes what was pushed is looked at; none where the session is over.
+    room: usize,
     /// Everything before this position has been put out.
     released: u64,
     /// The structure at `released`, for carriers that have one.
@@ -181,7 +181,9 @@ enum Until {
     End,
 }
 
-/// So many bytes of a word wait to be looked at together, so that small pushes cost less.
+/// So many bytes are looked at together, however they are pushed: each look costs as much as some hundred bytes do.
+const LOOK: usize = 512;
+/// So many bytes of a word wait for more although the session is to settle.
 const WAITING_MAX: usize = 16;
 /// The text is worked on in blocks that end at multiples of this.
 const BLOCK: u64 = 16 * 1024;
@@ -211,8 +213,8 @@ impl Session {
             layer: Layer::of(&options.carrier),
             options,
             ledger: Ledger::default(),
-            waiting: 0,
-            word: 0,
+            seen: 0,
+            room: LOOK,
             released: 0,
             path: structured.then(Box::default),
             streams,
@@ -223,68 +225,86 @@ impl Session {
         }
     }
 
-    /// Takes the next bytes; puts out what can no longer be part of a finding.
+    /// Takes the next bytes. They are looked at when enough of them are there; [`Session::settle`] does
+    /// not wait for that.
+    ///
+    /// What is put out then is what can no longer be part of a finding.
     ///
     /// # Errors
     /// See [`ScanError`]; the session is over then, and what it holds must not be sent.
     pub fn push(&mut self, chunk: &[u8], sink: &mut Sink) -> Result<(), ScanError> {
         let mut rest = chunk;
-        while !rest.is_empty() {
-            let room = usize::try_from(BLOCK - self.layer.end() % BLOCK).unwrap_or(usize::MAX);
-            let (block, after) = rest.split_at(room.min(rest.len()));
-            if self.may_be_json {
-                self.look_for_json(block);
+        while rest.len() >= self.room {
+            if self.over {
+                return Err(ScanError::Over);
             }
+            let (block, after) = rest.split_at(self.to_end_of_block().min(rest.len()));
             self.layer.push(block);
-            for joins in &mut self.joins {
-                joins.read(block);
-            }
+            self.scan(Until::Push, sink)?;
             rest = after;
-            if !self.may_wait(block) {
-                self.scan(Until::Push, sink)?;
-            }
         }
+        self.room -= rest.len();
+        self.layer.push(rest);
+        Ok(())
+    }
+
+    /// Looks at all that was pushed, and puts out what can no longer be part of a finding: for when nothing more
+    /// is at hand, and somebody may be waiting for what is. It changes when things are put out, never which.
+    ///
+    /// A word of a few letters and digits may go on, and waits for more where nothing else is held.
+    ///
+    /// # Errors
+    /// See [`Session::push`].
+    pub fn settle(&mut self, sink: &mut Sink) -> Result<(), ScanError> {
         if self.over {
-            Err(ScanError::Over)
-        } else {
-            Ok(())
+            return Err(ScanError::Over);
         }
+        if self.waiting() == 0 || self.may_wait() {
+            return Ok(());
+        }
+        self.scan(Until::Push, sink)
     }
 
-    /// Looks at the next bytes of a body of which only white space came yet.
-    fn look_for_json(&mut self, next: &[u8]) {
-        let mut telling = next.iter().filter(|byte| !BLANK.contains(byte));
-        let Some(first) = telling.next() else {
-            return;
-        };
-        self.may_be_json = false;
-        if matches!(first, b'{' | b'[') {
-            self.path = Some(Box::default());
-            self.joins.reserve_exact(1);
-            self.joins
-                .extend(Joins::of(&Carrier::Json, self.layer.end()));
-        }
+    /// How many bytes were pushed and not looked at.
+    fn waiting(&self) -> usize {
+        usize::try_from(self.layer.end() - self.seen).unwrap_or(usize::MAX)
     }
 
-    /// Whether what was just pushed need not be looked at yet: it ends within a word, which may go
+    fn to_end_of_block(&self) -> usize {
+        usize::try_from(BLOCK - self.layer.end() % BLOCK).unwrap_or(usize::MAX)
+    }
+
+    /// Whether what waits need not be looked at yet: it ends within a word, which may go
     /// on, and of a word that may become a value nothing can be put out. Not so where it may tell
     /// what else is held, unless the word is so long that the wait is short beside it.
-    fn may_wait(&mut self, pushed: &[u8]) -> bool {
-        let outside = pushed
-            .iter()
-            .rposition(|byte| !byte.is_ascii_alphanumeric());
-        self.word = match outside {
-            Some(outside) => pushed.len() - outside - 1,
-            None => self.word.saturating_add(pushed.len()),
-        };
-        self.waiting += pushed.len();
-        let at_end = self.layer.end().is_multiple_of(BLOCK);
-        let holds_more = self.held() > self.waiting && self.word <= WAITING_MAX;
-        let waits = self.word > 0 && self.waiting <= WAITING_MAX && !holds_more && !at_end;
-        if !waits {
-            self.waiting = 0;
+    fn may_wait(&self) -> bool {
+        let waiting = self.waiting();
+        let end = self.layer.end();
+        let last = end.saturating_sub(WAITING_MAX as u64 + 1);
+        let last = self.layer.slice(last, end).iter().rev();
+        let word = last.take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let holds_more = self.held() > waiting && word <= WAITING_MAX;
+        word > 0 && waiting <= WAITING_MAX && !holds_more
+    }
+
+    /// Shows what waits to those who read it once: whether it is JSON, and which pieces it has.
+    fn show(&mut self) {
+        let end = self.layer.end();
+        let next = self.layer.slice(self.seen, end);
+        if self.may_be_json
+            && let Some(first) = next.iter().find(|byte| !BLANK.contains(byte))
+        {
+            self.may_be_json = false;
+            if matches!(first, b'{' | b'[') {
+                self.path = Some(Box::default());
+                self.joins.reserve_exact(1);
+                self.joins.extend(Joins::of(&Carrier::Json, self.seen));
+            }
         }
-        waits
+        for joins in &mut self.joins {
+            joins.read(next);
+        }
+        self.seen = end;
     }
 
     /// The text is complete: decides what is still open and puts out the rest.
@@ -293,7 +313,7 @@ impl Session {
     /// See [`ScanError`].
     pub fn finish(&mut self, sink: &mut Sink) -> Result<(), ScanError> {
         self.scan(Until::End, sink)?;
-        self.over = true;
+        self.end();
         Ok(())
     }
 
@@ -327,14 +347,26 @@ impl Session {
         if self.over {
             return Err(ScanError::Over);
         }
+        let scanned = self.look(until, sink);
+        self.room = LOOK.min(self.to_end_of_block());
+        if scanned.is_err() {
+            self.end();
+        }
+        scanned
+    }
+
+    /// Nothing more is taken.
+    fn end(&mut self) {
+        self.over = true;
+        self.room = 0;
+    }
+
+    fn look(&mut self, until: Until, sink: &mut Sink) -> Result<(), ScanError> {
+        self.show();
         let mut harvest = Harvest::default();
-        let scanned = self.search(until, &mut harvest);
-        self.over = scanned.is_err();
-        scanned?;
+        self.search(until, &mut harvest)?;
         self.enter(harvest);
-        let released = self.release(until, sink);
-        self.over = released.is_err();
-        released
+        self.release(until, sink)
     }
 
     fn search(&mut self, until: Until, harvest: &mut Harvest) -> Result<(), ScanError> {

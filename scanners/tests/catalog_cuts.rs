@@ -61,6 +61,7 @@ fn pushed<'a>(
     });
     for piece in pieces {
         session.push(piece, &mut sink).expect("no limit is near");
+        session.settle(&mut sink).expect("no limit is near");
     }
     session.finish(&mut sink).expect("no limit is near");
     (

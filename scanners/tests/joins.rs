@@ -431,13 +431,28 @@ fn what_only_may_have_begun_waits_for_nothing() {
         "{\"a\":\"AC\"},",
     ] {
         assert_eq!(session.push(text.as_bytes(), &mut sink), Ok(()));
+        assert_eq!(session.settle(&mut sink), Ok(()));
         assert_eq!(session.held(), 0, "{text}");
     }
     assert_eq!(session.push(b"[\"it is ghp_ZJDe\"],", &mut sink), Ok(()));
+    assert_eq!(session.settle(&mut sink), Ok(()));
     assert_eq!(session.held(), 11);
     let filler = "1,".repeat(10_000);
     assert_eq!(session.push(filler.as_bytes(), &mut sink), Ok(()));
+    assert_eq!(session.settle(&mut sink), Ok(()));
     assert_eq!(session.held(), 0);
+}
+
+#[test]
+fn what_did_not_wait_has_gone_whether_or_not_it_was_put_out_before_the_end() {
+    let scanner = scanner();
+    // The percent sign may begin an encoded character, and is known to be the last of the key at the end of the text.
+    let key = "-----BEGIN RSA PRIVATE KEY-----\\nMIIEpAIBAAKCAQEAxyzABCD";
+    for end in ["\"],\"z\":2}", "\"", ""] {
+        let text = format!("{{\"a\":[\"{key}\",\"%{end}");
+        let answer = hold_all_cuts(&scanner, &Carrier::Json, text.as_bytes());
+        assert_eq!(ids(&answer), ["private-key"]);
+    }
 }
 
 #[test]

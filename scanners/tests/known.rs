@@ -32,6 +32,7 @@ fn cut_at(scanner: &Arc<Scanner>, text: &[u8], step: usize) -> Scanned {
     let mut sink = Sink::default();
     for chunk in text.chunks(step) {
         session.push(chunk, &mut sink).unwrap();
+        session.settle(&mut sink).unwrap();
     }
     session.finish(&mut sink).unwrap();
     Scanned {

@@ -9,14 +9,22 @@ use egret_scanners::{Carrier, ScanError, Scanner, Sink};
 use proptest::prelude::*;
 use support::*;
 
-/// Scans messages in fragments of this length. Fails if an end of a message puts out more than
-/// there was.
-fn messages(scanner: &Arc<Scanner>, texts: &[Vec<u8>], length: usize) -> Answer {
+/// Scans messages in fragments of this length, settling after such fragments. Fails if an end of a message puts out
+/// more than there was.
+fn messages_settling(
+    scanner: &Arc<Scanner>,
+    texts: &[Vec<u8>],
+    length: usize,
+    settles: impl Fn(usize) -> bool,
+) -> Answer {
     let mut session = scanner.session(options(Carrier::Messages));
     let mut sink = Sink::default();
     for text in texts {
-        for fragment in text.chunks(length) {
+        for (number, fragment) in text.chunks(length).enumerate() {
             session.push(fragment, &mut sink)?;
+            if settles(number) {
+                session.settle(&mut sink)?;
+            }
         }
         session.end_message(&mut sink)?;
     }
@@ -24,6 +32,16 @@ fn messages(scanner: &Arc<Scanner>, texts: &[Vec<u8>], length: usize) -> Answer 
     let sent: usize = texts.iter().map(Vec::len).sum();
     assert_eq!(sink.cleared.len(), sent);
     Ok((sink.cleared, sink.findings))
+}
+
+/// The same, whether or when it settles.
+fn messages(scanner: &Arc<Scanner>, texts: &[Vec<u8>], length: usize) -> Answer {
+    let settled = messages_settling(scanner, texts, length, |_| true);
+    let never = messages_settling(scanner, texts, length, |_| false);
+    assert_eq!(brief(&settled), brief(&never), "settling never");
+    let at_times = messages_settling(scanner, texts, length, |number| number % 3 == 1);
+    assert_eq!(brief(&settled), brief(&at_times), "settling at times");
+    settled
 }
 
 fn hold_fragments(scanner: &Arc<Scanner>, texts: &[Vec<u8>]) -> Answer {

@@ -117,6 +117,7 @@ fn a_run_of_anything_is_held_in_bounds_byte_by_byte() {
         for _ in 0..20_000 {
             sink.cleared.clear();
             session.push(&[byte], &mut sink).unwrap();
+            session.settle(&mut sink).unwrap();
             assert!(session.held() <= 512, "{byte}: holds {}", session.held());
         }
     }
@@ -129,6 +130,7 @@ fn prose_is_hardly_held() {
     let mut sink = Sink::default();
     for byte in "It was the best of times, it was the worst of times: 12 egrets.\n".bytes() {
         session.push(&[byte], &mut sink).unwrap();
+        session.settle(&mut sink).unwrap();
         assert!(session.held() <= 8);
     }
     assert_eq!(session.held(), 0);
@@ -159,6 +161,32 @@ fn a_finished_session_takes_nothing_more() {
     let mut sink = Sink::default();
     session.finish(&mut sink).unwrap();
     assert_eq!(session.push(b"x", &mut sink), Err(ScanError::Over));
+    assert_eq!(session.push(b"", &mut sink), Err(ScanError::Over));
+    assert_eq!(session.settle(&mut sink), Err(ScanError::Over));
+    assert_eq!(session.finish(&mut sink), Err(ScanError::Over));
+}
+
+#[test]
+fn small_pushes_are_looked_at_together_and_all_of_them_to_settle() {
+    let scanner = scanner();
+    let mut session = scanner.session(options(Carrier::Text));
+    let mut sink = Sink::default();
+    let looks = |sink: &Sink| sink.cleared.len();
+    for _ in 0..100 {
+        session.push(b". ", &mut sink).unwrap();
+    }
+    assert_eq!((looks(&sink), session.held()), (0, 200));
+    session.settle(&mut sink).unwrap();
+    assert_eq!((looks(&sink), session.held()), (200, 0));
+    for _ in 0..2000 {
+        session.push(b". ", &mut sink).unwrap();
+        assert!(session.held() < 1024, "waits for too much");
+    }
+    let settled = looks(&sink);
+    assert!(settled > 3000);
+    session.settle(&mut sink).unwrap();
+    session.settle(&mut sink).unwrap();
+    assert_eq!((looks(&sink), session.held()), (4200, 0));
 }
 
 /// Pieces of texts that are, or nearly are, what is looked for, and what stands between them.

@@ -203,8 +203,10 @@ fn nothing_is_held_for_a_text_that_has_ended() {
     session
         .push(anthropic("\"gh\"").as_bytes(), &mut sink)
         .unwrap();
+    session.settle(&mut sink).unwrap();
     assert!(session.held() > 0);
     session.push(stop.as_bytes(), &mut sink).unwrap();
+    session.settle(&mut sink).unwrap();
     assert_eq!(session.held(), 0);
 }
 
@@ -216,6 +218,7 @@ fn a_word_that_ends_like_hexadecimal_does_not_wait_after_its_space() {
         let mut sink = egret_scanners::Sink::default();
         let piece = format!("\"the x{word} \"");
         session.push(chat(&piece).as_bytes(), &mut sink).unwrap();
+        session.settle(&mut sink).unwrap();
         let waits = word.contains("4d");
         assert_eq!(session.held() > 0, waits, "{word}");
     }
@@ -237,6 +240,7 @@ fn nothing_waits_where_nothing_is_masked() {
         "\" x\"",
     ] {
         session.push(chat(piece).as_bytes(), &mut sink).unwrap();
+        session.settle(&mut sink).unwrap();
         assert_eq!(session.held(), 0, "{piece}");
     }
     session.finish(&mut sink).unwrap();

@@ -105,11 +105,19 @@ where
         self.twin.start(limit);
         let (mut findings, mut sealed) = (Vec::new(), Vec::new());
         let mut joiner = Joiner::default();
-        while self.phase != Phase::Ended
-            && joiner.joined.max(self.account.received) <= limit as u64
-            && findings.len() < MAX_HELD_FINDINGS
-        {
-            match self.held_step(patience).await {
+        let mut goes_on = true;
+        loop {
+            goes_on = goes_on
+                && self.phase != Phase::Ended
+                && joiner.joined.max(self.account.received) <= limit as u64
+                && findings.len() < MAX_HELD_FINDINGS;
+            let next = match goes_on {
+                true => self.held_step(patience).await,
+                false => None,
+            };
+            // What came is judged before its head goes on, whether or not more would be looked at with it.
+            goes_on = next.is_some();
+            match next.or_else(|| self.settle().transpose()) {
                 None => break,
                 Some(Ok(step)) => {
                     self.account.findings += step.findings.len() as u64;

@@ -82,14 +82,19 @@ impl Opened {
         }
     }
 
-    /// Reads at most one decoded step. `None`: done with what was taken.
-    pub(super) fn turn(&mut self) -> Result<Option<Vec<Finding>>, BodyError> {
+    /// Reads at most one decoded step. `None`: done with what was taken, and where it is to settle, nothing in it waits to
+    /// be looked at.
+    pub(super) fn turn(&mut self, settles: bool) -> Result<Option<Vec<Finding>>, BodyError> {
         let Stage::Open(inside) = &mut self.stage else {
             return Ok(None);
         };
         let mut sink = Sink::default();
         match inside.decoder.pull() {
             Ok(Pulled::Bytes(bytes)) => inside.session.push(&bytes, &mut sink)?,
+            Ok(Pulled::Dry) if settles => {
+                inside.session.settle(&mut sink)?;
+                return Ok(Some(sink.findings).filter(|findings| !findings.is_empty()));
+            }
             Ok(Pulled::Dry) => return Ok(None),
             Ok(Pulled::Ended) => {
                 inside.session.finish(&mut sink)?;

@@ -3,6 +3,8 @@
 //! A [`Pipe`] is a [`Decoder`] with a [`Session`] behind it, and beside it a second reading of what is compressed
 //! without saying so ([`Opened`]). It takes one chunk, is turned until it is [`Turn::Dry`], and takes the next; so at
 //! most one chunk, one decoded step of each and what the sessions hold back are in memory.
+//!
+//! Small chunks are looked at together. Where none is at hand, the pipe is told to settle.
 
 use bytes::Bytes;
 use egret_scanners::{Finding, Session, Sink};
@@ -66,20 +68,17 @@ impl Pipe {
     /// Moves at most one decoded step through the session, or through the second reading.
     pub(super) fn turn(&mut self) -> Result<Turn, BodyError> {
         if let Some(sink) = self.waiting.take() {
-            let opened = self.opened.as_mut().map(Opened::turn).transpose()?;
-            let Some(findings) = opened.flatten() else {
-                return Ok(Turn::Output(sink.cleared.into(), sink.findings));
-            };
-            self.waiting = Some(sink);
-            return Ok(Turn::Sealed(findings));
+            return self.pass_on(sink, false);
         }
         let mut sink = Sink::default();
         match self.decoder.pull()? {
             Pulled::Bytes(bytes) => {
                 self.decoded += bytes.len() as u64;
-                // As large as it can become: what grows by doubling keeps twice its bytes while it waits to be sent.
-                sink.cleared
-                    .reserve_exact(bytes.len() + self.session.held());
+                if bytes.len() > SMALL {
+                    // As large as it can become: what grows by doubling keeps twice its bytes while it waits to be sent.
+                    sink.cleared
+                        .reserve_exact(bytes.len() + self.session.held());
+                }
                 self.session.push(&bytes, &mut sink)?;
                 self.opened
                     .iter_mut()
@@ -93,8 +92,31 @@ impl Pipe {
                 self.opened.iter_mut().for_each(Opened::close);
             }
         }
-        self.waiting = Some(sink);
-        self.turn()
+        self.pass_on(sink, false)
+    }
+
+    /// Looks at what waits to be looked at together with more: no more is at hand. An empty [`Turn::Output`] says that
+    /// nothing is left that could go on.
+    pub(super) fn settle(&mut self) -> Result<Turn, BodyError> {
+        let mut sink = self.waiting.take().unwrap_or_default();
+        if !self.closed {
+            self.session.settle(&mut sink)?;
+        }
+        self.pass_on(sink, true)
+    }
+
+    /// Lets the second reading see, step by step, what the bytes are made of before they go on.
+    fn pass_on(&mut self, sink: Sink, settles: bool) -> Result<Turn, BodyError> {
+        let settles = settles || !sink.cleared.is_empty();
+        let turn = |opened: &mut Opened| opened.turn(settles);
+        let sealed = self.opened.as_mut().map(turn).transpose()?;
+        Ok(match sealed.flatten() {
+            Some(findings) => {
+                self.waiting = Some(sink);
+                Turn::Sealed(findings)
+            }
+            None => Turn::Output(sink.cleared.into(), sink.findings),
+        })
     }
 
     /// How many bytes the body decoded to so far.
@@ -102,3 +124,6 @@ impl Pipe {
         self.decoded
     }
 }
+
+/// What is put out of so few bytes needs no room made for it beforehand.
+const SMALL: usize = 1024;

@@ -10,6 +10,7 @@ use egret_scanners::{
 use http::HeaderValue;
 use proptest::prelude::*;
 
+mod frames;
 mod opened;
 
 use super::*;
@@ -315,7 +316,7 @@ fn a_secret_in_the_last_bytes_is_denied_before_the_end() {
 
 #[test]
 fn the_inbound_body_is_pulled_only_when_polled() {
-    let script = Script::new((0..100).map(|_| data("some words. ".repeat(8))));
+    let script = Script::new((0..100).map(|_| data("some words. ".repeat(80))));
     let polled = Arc::clone(&script.polled);
     let (mut body, _) = inspect(script, options());
     assert_eq!(*polled.lock().unwrap(), 0);

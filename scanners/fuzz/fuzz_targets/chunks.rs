@@ -52,7 +52,8 @@ fuzz_target!(|input: &[u8]| {
         mask: Arc::new(mask_of(*mask)),
     };
     let whole = SCANNER.scan(&text, options.clone());
-    let pieces = in_pieces(&text, options, u64::from(*cuts) << 8 | u64::from(*last));
+    let seed = u64::from(*cuts) << 8 | u64::from(*last);
+    let pieces = in_pieces(&text, options, seed, rest);
     assert_eq!(whole, pieces, "{:?}", String::from_utf8_lossy(&text));
     if let Ok(scanned) = whole {
         assert_eq!(scanned.cleared.len(), text.len(), "a mask keeps the length");
@@ -128,8 +129,15 @@ fn encoded(value: &[u8], encoding: u8) -> Vec<u8> {
     }
 }
 
-/// The scan of the text in pieces: single bytes, or cuts drawn from the seed.
-fn in_pieces(text: &[u8], options: SessionOptions, seed: u64) -> Result<Scanned, ScanError> {
+/// The scan of the text in pieces: single bytes, or cuts drawn from the seed. After which of them the session settles,
+/// bits of the input say, over and over.
+fn in_pieces(
+    text: &[u8],
+    options: SessionOptions,
+    seed: u64,
+    settles: &[u8],
+) -> Result<Scanned, ScanError> {
+    let mut settles = settles.iter().cycle();
     let mut maker = ExampleMaker::new(seed);
     let mut session = SCANNER.session(options);
     let mut sink = Sink::default();
@@ -141,6 +149,9 @@ fn in_pieces(text: &[u8], options: SessionOptions, seed: u64) -> Result<Scanned,
         };
         let (piece, behind) = rest.split_at(length.min(rest.len()));
         session.push(piece, &mut sink)?;
+        if settles.next().is_some_and(|byte| byte & 4 == 0) {
+            session.settle(&mut sink)?;
+        }
         rest = behind;
     }
     session.finish(&mut sink)?;

@@ -70,6 +70,7 @@ fn compare(scanner: &Arc<Scanner>, text: &[u8]) {
     let mut sink = Sink::default();
     for byte in text {
         session.push(std::slice::from_ref(byte), &mut sink).unwrap();
+        session.settle(&mut sink).unwrap();
     }
     session.finish(&mut sink).unwrap();
     assert_eq!(whole.cleared, sink.cleared);

@@ -118,6 +118,7 @@ impl Joined {
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         if self.is_stale(start) {
+            self.let_go(start);
             return self.end(at.scanner, harvest);
         }
         let waited = self.waits_from.filter(|from| start < from + HELD_MAX);
@@ -175,6 +176,16 @@ impl Joined {
     /// Where a value could start in the first bytes.
     fn first_early(&self, scanner: &Scanner) -> Option<u64> {
         scanner.first_begun(&self.early).map(|start| start as u64)
+    }
+
+    /// Between two pieces, of which the next would start at `next` or later: what of it does not wait may have gone out.
+    pub(super) fn let_go(&mut self, next: u64) {
+        if self.added.is_none()
+            && let Some(text) = &mut self.text
+        {
+            let waits = self.waits_from.filter(|from| next < from + HELD_MAX);
+            text.let_go = waits.unwrap_or(self.ended_at);
+        }
     }
 
     /// Nothing more comes. What goes on in it has ended, and is handed out.

@@ -134,16 +134,44 @@ pub(crate) fn options(carrier: Carrier) -> SessionOptions {
 
 pub(crate) type Answer = Result<(Vec<u8>, Vec<Finding>), ScanError>;
 
+/// Scans pieces, settling after each, so that everything is looked at in every state in between; and says that it comes
+/// to the same where nothing settles, and where it does now and then.
 pub(crate) fn scan<'a>(
     scanner: &Arc<Scanner>,
     carrier: &Carrier,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Answer {
+    let pieces: Vec<&[u8]> = pieces.into_iter().collect();
+    let settled = scan_settling(scanner, carrier, &pieces, |_| true);
+    let never = scan_settling(scanner, carrier, &pieces, |_| false);
+    assert_eq!(brief(&settled), brief(&never), "settling never");
+    if pieces.len() > 1 {
+        // As good as drawn, and the same in each run.
+        let at_times = |number: usize| {
+            let drawn = number + pieces.len() + pieces.first().map_or(0, |piece| piece.len());
+            drawn.wrapping_mul(0x9E37_79B1) >> 8 & 7 == 0
+        };
+        let at_times = scan_settling(scanner, carrier, &pieces, at_times);
+        assert_eq!(brief(&settled), brief(&at_times), "settling at times");
+    }
+    settled
+}
+
+/// Scans pieces, settling after those with such a number.
+pub(crate) fn scan_settling(
+    scanner: &Arc<Scanner>,
+    carrier: &Carrier,
+    pieces: &[&[u8]],
+    settles: impl Fn(usize) -> bool,
+) -> Answer {
     let mut session = scanner.session(options(carrier.clone()));
     let mut sink = Sink::default();
     let mut pushed = 0;
-    for piece in pieces {
+    for (number, piece) in pieces.iter().enumerate() {
         session.push(piece, &mut sink)?;
+        if settles(number) {
+            session.settle(&mut sink)?;
+        }
         pushed += piece.len();
         assert_eq!(pushed, sink.cleared.len() + session.held());
     }
@@ -163,11 +191,14 @@ pub(crate) fn hold_all_cuts(scanner: &Arc<Scanner>, carrier: &Carrier, text: &[u
     );
     for cut in 0..text.len() {
         let (left, right) = text.split_at(cut);
-        assert_eq!(
-            whole,
-            scan(scanner, carrier, [left, right]),
-            "cut at {cut}: {shown}"
-        );
+        for settles_at_end in [true, false] {
+            let settles = |number| number == 0 || settles_at_end;
+            assert_eq!(
+                whole,
+                scan_settling(scanner, carrier, &[left, right], settles),
+                "cut at {cut}: {shown}"
+            );
+        }
     }
     whole
 }

@@ -152,6 +152,7 @@ fn finds_cut(scanner: &Arc<Scanner>, signature: &Signature, parts: (&[u8], &[u8]
     let mut sink = Sink::default();
     let scanned = session
         .push(parts.0, &mut sink)
+        .and_then(|()| session.settle(&mut sink))
         .and_then(|()| session.push(parts.1, &mut sink))
         .and_then(|()| session.finish(&mut sink));
     scanned.is_ok() && is_among(signature, &sink.findings)
