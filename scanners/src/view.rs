@@ -32,6 +32,9 @@ const TELLING_STREAK: u32 = 8;
 /// Room is made at once for what so many characters of a run decode to.
 const ROOM: usize = 80;
 
+/// So many groups of characters are decoded at once.
+const GROUPS: usize = 8;
+
 /// A view under way.
 pub(crate) struct View {
     decoder: Decoder,
@@ -341,40 +344,64 @@ impl View {
         let first = row.len().min(ROOM) / CHARACTERS * BYTES;
         decoded.reserve(first);
         self.map.reserve(first);
-        while let Some((group, rest)) = row.split_first_chunk::<CHARACTERS>() {
-            if self.streak.is_some() && self.fed + CHARACTERS as u64 >= self.leaves_from() {
-                break;
-            }
-            let values = group.map(|byte| values.of(byte));
-            if values.iter().fold(0, |all, value| all | value) > VALUE_MAX {
-                break;
-            }
-            row = rest;
-            let bits = values
-                .iter()
-                .fold(0_u64, |bits, value| bits << width | u64::from(*value));
-            let all = bits.to_be_bytes();
-            let bytes = all.last_chunk::<BYTES>().copied().unwrap_or([0; BYTES]);
-            decoded.extend_from_slice(&bytes);
-            let fed = self.fed;
-            self.map
-                .extend(places.map(|(first, length)| Source::new(fed + first, length)));
-            if let Some(streak) = &mut self.streak {
-                for (byte, (first, length)) in bytes.iter().zip(places) {
-                    *streak = if TELLING.contains(*byte) {
-                        *streak + 1
-                    } else {
-                        0
-                    };
-                    if *streak >= TELLING_STREAK {
-                        self.quiet_since = fed + first + u64::from(length);
-                    }
+        loop {
+            let kept = match self.streak {
+                Some(_) => self.leaves_from().saturating_sub(self.fed + 1),
+                None => u64::MAX,
+            };
+            let kept = usize::try_from(kept).unwrap_or(usize::MAX) / CHARACTERS;
+            let mut bytes = [[0; BYTES]; GROUPS];
+            let mut sources = [[Source(0); BYTES]; GROUPS];
+            let mut count = 0;
+            let rooms = bytes.iter_mut().zip(&mut sources).take(kept);
+            for (group, (bytes, sources)) in row.chunks_exact(CHARACTERS).zip(rooms) {
+                let (mut bits, mut all) = (0_u64, 0);
+                for byte in group {
+                    let value = values.of(*byte);
+                    all |= value;
+                    bits = bits << width | u64::from(value);
                 }
+                if all > VALUE_MAX {
+                    break;
+                }
+                let eight = bits.to_be_bytes();
+                *bytes = eight.last_chunk().copied().unwrap_or(*bytes);
+                let at = self.fed + (count * CHARACTERS) as u64;
+                *sources = places.map(|(first, length)| Source::new(at + first, length));
+                count += 1;
             }
-            self.fed += CHARACTERS as u64;
-            state.pass(CHARACTERS as u64);
+            if count == 0 {
+                break;
+            }
+            let bytes = bytes.get(..count).unwrap_or_default().as_flattened();
+            let sources = sources.get(..count).unwrap_or_default().as_flattened();
+            decoded.extend_from_slice(bytes);
+            self.map.extend_from_slice(sources);
+            self.note_telling(bytes, sources);
+            let characters = count * CHARACTERS;
+            row = row.get(characters..).unwrap_or_default();
+            self.fed += characters as u64;
+            state.pass(characters as u64);
         }
         row
+    }
+
+    /// Takes down where bytes that keep the view open were decoded last.
+    fn note_telling(&mut self, bytes: &[u8], sources: &[Source]) {
+        let Some(mut streak) = self.streak else {
+            return;
+        };
+        for (byte, source) in bytes.iter().zip(sources) {
+            streak = if TELLING.contains(*byte) {
+                streak + 1
+            } else {
+                0
+            };
+            if streak >= TELLING_STREAK {
+                self.quiet_since = source.start() + source.length();
+            }
+        }
+        self.streak = Some(streak);
     }
 
     /// From here on the view may be left at the next break.
