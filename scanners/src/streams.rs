@@ -82,6 +82,8 @@ struct LogicalText {
     key: String,
     /// The event that last added to it.
     event: u64,
+    /// Whether something was added that was not looked at.
+    is_new: bool,
     text: PiecedText,
 }
 
@@ -141,7 +143,8 @@ impl Streams {
             self.from += read as u64;
             rest = rest.get(read..).unwrap_or_default();
         }
-        for logical in &mut self.texts {
+        for logical in self.texts.iter_mut().filter(|logical| logical.is_new) {
+            logical.is_new = false;
             logical
                 .text
                 .scan((scanner, false), (|_: &_| true, |_: &_| true), harvest)?;
@@ -288,6 +291,7 @@ impl Streams {
         self.texts.push(LogicalText {
             key: key.to_owned(),
             event: self.events,
+            is_new: true,
             text: PiecedText::new(Layer::new(0, 0)),
         });
         Ok(self.texts.len() - 1)
@@ -298,6 +302,7 @@ impl Streams {
         let current = self.current.and_then(|index| self.texts.get_mut(index));
         if let Some(logical) = current {
             logical.event = self.events;
+            logical.is_new = true;
             logical.text.push(bytes, at);
         }
     }
