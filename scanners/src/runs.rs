@@ -317,19 +317,24 @@ impl RunKind {
         let may = self.all_bytes();
         let least = self.least_dense();
         loop {
+            // A stretch starts in a block of which the first look says so.
+            let mut within = usize::MAX;
             if let Some(skim) = skim {
-                from = self.skip(text, from, skim);
+                let until;
+                (from, until) = self.skip(text, from, skim);
+                let length = until.map(|until| usize::try_from(until - from));
+                within = length.and_then(Result::ok).unwrap_or(within);
             }
             let there = text.from(from);
-            let Some(offset) = dense_stretch(
-                there,
-                (may, |block: &[u8]| self.dense(block)),
-                least,
-                text.ended,
-            ) else {
-                return RunStart::NotBefore(text.end());
+            let dense = |block: &[u8]| self.dense(block);
+            let start = match dense_stretch(there, (may, dense), (least, within), text.ended) {
+                Some(offset) if offset < within => from + offset as u64,
+                Some(offset) => {
+                    from += offset as u64;
+                    continue;
+                }
+                None => return RunStart::NotBefore(text.end()),
             };
-            let start = from + offset as u64;
             let set = self.alphabet();
             let first = run_outside(text.from(start), &set);
             let mut start = start + first as u64;
@@ -352,17 +357,18 @@ impl RunKind {
         }
     }
 
-    /// The first position where a run may start, or go on to more than is at hand.
-    fn skip(self, text: &Text<'_>, from: u64, skim: &Skim) -> u64 {
+    /// The first position where a run may start, or go on to more than is at hand; and up to where it
+    /// would start, if that is known.
+    fn skip(self, text: &Text<'_>, from: u64, skim: &Skim) -> (u64, Option<u64>) {
         let end = text.end();
         let next = skim.next(Sign::Run(self), from).unwrap_or(end).min(end);
         if text.ended || next + self.least_dense() as u64 <= end {
-            return next;
+            return (next, skim.block_end(next));
         }
         let set = self.all_bytes();
         let there = text.from(from).iter().rev();
         let tail = there.take_while(|byte| set.contains(**byte)).count();
-        next.min(end - tail as u64)
+        (next.min(end - tail as u64), None)
     }
 
     /// Whether what stands here is the rest of a word: its last two letters and the space after it
@@ -504,16 +510,20 @@ fn run_outside(bytes: &[u8], set: &ByteSet) -> usize {
 const LANE: usize = 8;
 
 /// Where the first stretch of at least `least` dense bytes starts, or one at the end that may become
-/// as long. Looks back from every `least`-th byte (`may` says which could be dense), and at a block
-/// only where some are in a row.
+/// as long. If none starts `within` so many bytes, a later place, before which none does. Looks back
+/// from every `least`-th byte (`may` says which could be dense), and at a block only where some are in
+/// a row.
 fn dense_stretch(
     bytes: &[u8],
     (may, dense): (&ByteSet, impl Fn(&[u8]) -> u64),
-    least: usize,
+    (least, within): (usize, usize),
     ended: bool,
 ) -> Option<usize> {
     let mut start = 0;
     loop {
+        if start >= within {
+            return Some(start);
+        }
         let there = bytes.get(start..)?;
         let Some(window) = there.get(..least) else {
             break;
@@ -551,6 +561,7 @@ mod tests {
         fn the_first_long_stretch_is_found(
             pieces in proptest::collection::vec((0_usize..90, 1_usize..4), 0..6),
             least in 20_usize..36,
+            within in 1_usize..400,
             ended: bool,
         ) {
             let mut bytes = Vec::new();
@@ -568,7 +579,12 @@ mod tests {
                 let [mask] = masks(block, &[AsciiSet::new(set)]);
                 mask
             };
-            prop_assert_eq!(dense_stretch(&bytes, (&set, dense), least, ended), naive);
+            let found = |within| dense_stretch(&bytes, (&set, dense), (least, within), ended);
+            prop_assert_eq!(found(usize::MAX), naive);
+            let near = found(within);
+            let later = naive.is_none_or(|naive| near.is_some_and(|near| near <= naive))
+                && near.is_none_or(|near| near >= within);
+            prop_assert!(near == naive || later, "{near:?} {naive:?}");
         }
     }
 }

@@ -25,19 +25,26 @@ pub(crate) enum Sign {
 }
 
 impl Sign {
-    fn bit(self) -> u8 {
+    fn number(self) -> usize {
         match self {
-            Sign::Run(RunKind::Base32(false)) => 1,
-            Sign::Run(RunKind::Base32(true)) => 1 << 1,
-            Sign::Run(RunKind::Hex(_)) => 1 << 2,
-            Sign::Run(RunKind::HexPairs) => 1 << 3,
-            Sign::Run(RunKind::Base64) => 1 << 4,
-            Sign::Announcing => 1 << 5,
-            Sign::NotAscii => 1 << 6,
-            Sign::Utf7 => 1 << 7,
+            Sign::Run(RunKind::Base32(false)) => 0,
+            Sign::Run(RunKind::Base32(true)) => 1,
+            Sign::Run(RunKind::Hex(_)) => 2,
+            Sign::Run(RunKind::HexPairs) => 3,
+            Sign::Run(RunKind::Base64) => 4,
+            Sign::Announcing => 5,
+            Sign::NotAscii => 6,
+            Sign::Utf7 => 7,
         }
     }
+
+    fn bit(self) -> u8 {
+        1 << self.number()
+    }
 }
+
+/// How many signs there are.
+const SIGNS: usize = 8;
 
 /// The kinds of runs, one for each alphabet.
 const RUNS: [RunKind; 5] = [
@@ -73,10 +80,8 @@ pub(crate) struct Skim {
     until: u64,
     /// Whether that is all of the text at hand.
     whole: bool,
-    /// By block: the signs it may have.
-    blocks: [u8; BLOCKS],
-    /// The signs of all blocks.
-    any: u8,
+    /// For each sign, which blocks may have it.
+    blocks: [[u64; BLOCKS / 64]; SIGNS],
 }
 
 /// What was read of one block.
@@ -162,21 +167,26 @@ impl Skim {
             from,
             until: from + covered.len() as u64,
             whole: covered.len() == there.len(),
-            blocks: [0; BLOCKS],
-            any: 0,
+            blocks: [[0; BLOCKS / 64]; SIGNS],
         };
         let mut rest = there;
         let mut here = Read::of(rest);
         let count = covered.len().div_ceil(BLOCK);
-        for signs in skim.blocks.iter_mut().take(count) {
+        for block in 0..count {
             rest = rest.get(BLOCK..).unwrap_or_default();
             let next = if rest.is_empty() {
                 Read::BEYOND
             } else {
                 Read::of(rest)
             };
-            *signs = here.signs(&next);
-            skim.any |= *signs;
+            let mut signs = here.signs(&next);
+            while signs != 0 {
+                let blocks = skim.blocks.get_mut(signs.trailing_zeros() as usize);
+                if let Some(blocks) = blocks.and_then(|blocks| blocks.get_mut(block / 64)) {
+                    *blocks |= 1 << (block % 64);
+                }
+                signs &= signs - 1;
+            }
             here = next;
         }
         skim
@@ -187,18 +197,32 @@ impl Skim {
         if from < self.from || from > self.until {
             return Some(from);
         }
-        let bit = sign.bit();
         let beyond = if self.whole { None } else { Some(self.until) };
-        if self.any & bit == 0 {
-            return beyond;
+        let first = self.block_of(from);
+        let blocks = self.blocks.get(sign.number())?;
+        let mut seen = u64::MAX << (first % 64);
+        for (word, blocks) in blocks.iter().enumerate().skip(first / 64) {
+            let there = blocks & std::mem::replace(&mut seen, u64::MAX);
+            if there != 0 {
+                let block = word * 64 + there.trailing_zeros() as usize;
+                return Some(from.max(self.start_of(block)));
+            }
         }
-        let first = usize::try_from(from - self.from).unwrap_or(usize::MAX) / BLOCK;
-        let blocks = self.blocks.get(first..).unwrap_or_default();
-        let Some(place) = blocks.iter().position(|signs| signs & bit != 0) else {
-            return beyond;
-        };
-        let start = self.from + ((first + place) * BLOCK) as u64;
-        Some(start.max(from))
+        beyond
+    }
+
+    /// Where the block ends that a position is in, if it was looked at.
+    pub(crate) fn block_end(&self, position: u64) -> Option<u64> {
+        let looked_at = (self.from..self.until).contains(&position);
+        looked_at.then(|| self.start_of(self.block_of(position) + 1))
+    }
+
+    fn block_of(&self, position: u64) -> usize {
+        usize::try_from(position - self.from).unwrap_or(usize::MAX) / BLOCK
+    }
+
+    fn start_of(&self, block: usize) -> u64 {
+        self.from + (block * BLOCK) as u64
     }
 }
 
