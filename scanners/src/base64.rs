@@ -8,7 +8,7 @@
 
 use crate::inflate::{OpenStreams, StreamStart, TAIL, ZLIB_SHOWN, compressed_start};
 use crate::layer::Floors;
-use crate::runs::{RunKind, RunStart, RunState, RunStep, is_escape_letter};
+use crate::runs::{APART, RunKind, RunStart, RunState, RunStep, is_escape_letter};
 use crate::scanner::Scanner;
 use crate::screen::{ALIGNMENTS, CONTEXT, Passed, STREAK, Screen};
 use crate::search::Harvest;
@@ -44,6 +44,8 @@ pub(crate) struct Base64 {
 /// A run being screened.
 struct Run {
     start: u64,
+    /// Whether it is no rest of one that started before, for all that stands shortly before it.
+    apart: bool,
     screen: Screen,
     /// For each alignment, the number of the first character no view has decoded.
     resume: [u64; ALIGNMENTS],
@@ -99,6 +101,19 @@ impl Base64 {
         self.from
     }
 
+    /// Whether nothing is under way but what any other text has under way too that is the same from a
+    /// position on.
+    pub(crate) fn is_alike_from(&self, plain_since: u64, text: &Text<'_>) -> bool {
+        let (start, apart) = match &self.run {
+            None => (
+                self.from,
+                self.from == text.end() || KIND.is_apart(text, self.from),
+            ),
+            Some(run) => (run.start, run.apart),
+        };
+        apart && start >= plain_since + APART && self.after_slash.views().next().is_none()
+    }
+
     pub(crate) fn hold(&self) -> u64 {
         let own = match &self.run {
             None => self.from,
@@ -139,7 +154,7 @@ impl Base64 {
                         self.from = position.max(self.from);
                         return Ok(());
                     }
-                    RunStart::At(start) => self.start_run(start),
+                    RunStart::At(start) => self.start_run(start, text),
                 }
             }
             // Where a view is open it sees for itself.
@@ -160,10 +175,11 @@ impl Base64 {
         }
     }
 
-    fn start_run(&mut self, start: u64) {
+    fn start_run(&mut self, start: u64, text: &Text<'_>) {
         self.from = start;
         self.run = Some(Run {
             start,
+            apart: KIND.is_apart(text, start),
             screen: Screen::new(),
             resume: [0; ALIGNMENTS],
         });

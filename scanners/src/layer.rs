@@ -8,7 +8,7 @@ use crate::base64::Base64;
 use crate::confirm::Swallow;
 use crate::depth::{PROBED, Probe};
 use crate::inflate::Lookout;
-use crate::runs::{RunKind, RunStart, RunState};
+use crate::runs::{APART, RunKind, RunStart, RunState};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, Search};
 use crate::skim::Skim;
@@ -27,6 +27,10 @@ const RUNS: [RunKind; 5] = [
     RunKind::Hex(1),
     RunKind::HexPairs,
 ];
+
+/// What starts so many bytes after a position starts in every text that is the same from there on: no
+/// more is looked at before it.
+const ALIKE: u64 = 128;
 
 /// Fewer bytes are not forgotten by themselves.
 const TRIM_LEAST: usize = LEFT_CONTEXT / 2;
@@ -58,6 +62,8 @@ struct Watch {
     earliest: u64,
     /// A run may start here, in the middle of a longer one.
     floor: u64,
+    /// Whether the run of the view is no rest of one that started before.
+    apart: bool,
 }
 
 impl Watch {
@@ -67,6 +73,7 @@ impl Watch {
             from: position,
             earliest: position,
             floor: position,
+            apart: false,
         }
     }
 
@@ -107,6 +114,7 @@ impl Watch {
                     return Ok(());
                 }
                 RunStart::At(start) => {
+                    self.apart = kind.is_apart(text, start);
                     let decoder = Decoder::Run(kind, RunState::default());
                     self.view = Some(Box::new(View::new(decoder, start, start, depth + 1)));
                 }
@@ -116,6 +124,20 @@ impl Watch {
 
     fn hold(&self) -> u64 {
         self.view.as_ref().map_or(self.from, |view| view.hold())
+    }
+
+    /// Whether nothing is under way but a run that any other text has too that is the same from a
+    /// position on.
+    fn is_alike_from(&self, plain_since: u64, kind: RunKind, text: &Text<'_>) -> bool {
+        let (start, apart) = match &self.view {
+            None => (
+                self.from,
+                self.from == text.end() || kind.is_apart(text, self.from),
+            ),
+            Some(view) => (view.opened_at(), self.apart),
+        };
+        let apart = apart || kind == RunKind::HexPairs && start >= plain_since + ALIKE;
+        apart && start >= plain_since + APART
     }
 }
 
@@ -519,6 +541,34 @@ impl Layer {
             && self.compressed.iter().all(|one| one.views().count() == 0)
             && self.search.is_idle(self.end())
             && self.hold() == self.end()
+    }
+
+    /// Whether nothing is under way but what every text has under way too that is the same from a
+    /// position on.
+    pub(crate) fn is_alike_from(&self, plain_since: u64) -> bool {
+        let (text, since) = (self.text(false), plain_since + ALIKE);
+        let is_late = |hold: u64| hold == text.end() || hold >= since;
+        let mut swallows = self.search.swallows().iter();
+        swallows.all(|swallow| swallow.start >= since)
+            && is_late(self.search.hold(text.end()))
+            && self.probe.iter().all(|probe| is_late(probe.hold()))
+            && self
+                .compressed
+                .iter()
+                .all(|one| is_late(one.hold()) && one.views().count() == 0)
+            && self
+                .units
+                .iter()
+                .all(|watch| watch.view.is_none() && is_late(watch.from))
+            && self
+                .base64
+                .iter()
+                .all(|base64| base64.is_alike_from(plain_since, &text))
+            && self
+                .runs
+                .iter()
+                .zip(RUNS)
+                .all(|(watch, kind)| watch.is_alike_from(plain_since, kind, &text))
     }
 
     /// The bytes at hand.

@@ -224,6 +224,26 @@ impl RunKind {
         }
     }
 
+    /// Whether a run that starts here is no rest of one that started before, as far as the [`APART`]
+    /// bytes before it tell.
+    pub(crate) fn is_apart(self, text: &Text<'_>, start: u64) -> bool {
+        let there = text.slice(start.saturating_sub(APART), start);
+        if there.len() as u64 != APART || self == RunKind::HexPairs {
+            return false;
+        }
+        let indent = there.iter().rev();
+        let indent = indent.take_while(|byte| INDENT.contains(**byte)).count();
+        let there = there.get(..there.len() - indent).unwrap_or_default();
+        match there {
+            [.., b'\\', b'n'] => false,
+            [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => {
+                line.last().is_some_and(|last| !self.contains(*last))
+            }
+            [.., last] => indent > 0 || !self.contains(*last),
+            [] => true,
+        }
+    }
+
     /// What may stand between two bytes of a run.
     fn between(self, there: &[u8], state: &RunState, ended: bool) -> RunStep {
         if self != RunKind::HexPairs {
@@ -283,6 +303,8 @@ fn is_pair(there: &[u8]) -> bool {
 const LINE_BREAKS: &[&[u8]] = &[b"\\r\\n", b"\r\n", b"\\n", b"\n"];
 /// So many spaces a line may be indented by, as blocks of text are in YAML.
 const INDENT_MAX: usize = 16;
+/// More bytes than an indented line can start with.
+pub(crate) const APART: u64 = 24;
 const INDENT: ByteSet = ByteSet::EMPTY.with(b" \t");
 
 /// Whether the byte at this position is the letter of an escape that stands for white space: it

@@ -42,6 +42,8 @@ pub(crate) struct View {
     opened_at: u64,
     /// The position after the last encoded character.
     pub(crate) quiet_since: u64,
+    /// Of an encoding of characters: from here on all that was decoded stands for itself.
+    plain_since: u64,
     /// The next position of the encoded text to decode.
     pub(crate) fed: u64,
     /// For each byte in the child's window, where its encoding starts and how long it is.
@@ -138,6 +140,7 @@ impl View {
             decoder,
             opened_at: trigger,
             quiet_since: trigger,
+            plain_since: start,
             fed: start,
             map: Vec::new(),
             opens: Vec::new(),
@@ -209,7 +212,7 @@ impl View {
             }
             let ended = stop == Stop::RunEnd || text.ended && self.fed == text.end();
             self.scan(scanner, ended, harvest)?;
-            if ended || (stop == Stop::Break && self.child.is_idle()) {
+            if ended || (stop == Stop::Break && self.may_close()) {
                 let end = self.fed;
                 let found = self.until_end.drain(..);
                 harvest
@@ -229,6 +232,24 @@ impl View {
                 self.next_break = self.fed + BREAKS_APART;
             }
         }
+    }
+
+    /// Whether nothing is under way, or nothing that is not under way in the encoded text as well: for all
+    /// it depends on, both are the same.
+    fn may_close(&self) -> bool {
+        let plain = self.fed - self.plain_since;
+        let is_alike = || match self.decoder {
+            Decoder::Units(_) => self
+                .child
+                .is_alike_from(self.child.end().saturating_sub(plain)),
+            Decoder::Run(..) | Decoder::Inflate(_) => false,
+        };
+        self.child.is_idle() || is_alike()
+    }
+
+    /// Where the first encoded character stands.
+    pub(crate) fn opened_at(&self) -> u64 {
+        self.opened_at
     }
 
     /// Decodes up to where the view might be closed, or up to `to`, as far as the text is at hand.
@@ -481,6 +502,7 @@ impl View {
                 self.map.push(Source::new(self.fed, length));
             }
             self.fed += u64::from(length);
+            self.plain_since = self.fed;
             if opens {
                 self.quiet_since = self.fed;
             }
