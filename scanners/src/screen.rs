@@ -3,7 +3,7 @@
 //! Nouns: a telling byte is one that anything looked for, or encoded again, is made of; a streak is
 //! eleven characters that decode to eight or nine of them in a row. Noise has a streak once in three
 //! thousand characters, so a streak counts only where more speaks for it: where it stands in twelve
-//! bytes of text; where all of it could be a number or a code in capitals; where it has an `@`. What
+//! bytes of text; where all of it could be a number or a code in capitals; where it has an `@` with a dot or a colon. What
 //! is shorter than that and none of it must be asked for: [`asks_for_any_streak`].
 
 use std::sync::Arc;
@@ -26,6 +26,9 @@ const UNSEEN: ByteSet = ByteSet::EMPTY
 /// The bytes of numbers and of codes that are written in capitals or in hexadecimal.
 const CODE: ByteSet = ByteSet::HEX.range(b'A', b'Z').with(b" -./()+,:_x");
 const AT: ByteSet = ByteSet::EMPTY.with(b"@");
+/// An `@` counts where one of these stands beside it: after it the dot of a host, before it the colon of
+/// a password. What is longer than a streak without is text.
+const BESIDE_AT: ByteSet = ByteSet::EMPTY.with(b".:");
 
 /// So many characters in a row must decode to telling bytes: eight bytes of them, or nine.
 pub(crate) const STREAK: usize = 11;
@@ -44,12 +47,13 @@ pub(crate) const CONTEXT: usize = CARRY + 1;
 pub(crate) const ALIGNMENTS: usize = 4;
 
 /// The first one takes bytes with the upper bit inverted.
-const SETS: [AsciiSet; 6] = [
+const SETS: [AsciiSet; 7] = [
     AsciiSet::new(UNSEEN),
     AsciiSet::new(TELLING),
     AsciiSet::new(TEXT),
     AsciiSet::new(CODE),
     AsciiSet::new(AT),
+    AsciiSet::new(BESIDE_AT),
     AsciiSet::new(ByteSet::EMPTY.with(b"\0")),
 ];
 
@@ -223,10 +227,15 @@ impl Reader for Pass<'_> {
         let mut noise = 0;
         loop {
             let rest = bytes.get(noise..).unwrap_or_default();
-            let row = match rest.first_chunk() {
-                Some(block) => kernel(block, screen.last),
-                None => kernel(&padded(rest), screen.last),
+            let room;
+            let block = if let Some(block) = rest.first_chunk() {
+                block
+            } else {
+                room = padded(rest);
+                &room
             };
+            // Called in one place, so that it becomes part of the loop.
+            let row = kernel(block, screen.last);
             let length = row.length as usize;
             let Some(last) = length.checked_sub(1).and_then(|last| rest.get(last)) else {
                 return Passed::noise(noise);
@@ -337,7 +346,7 @@ impl Closer {
     fn streaks(&self, planes: &[[u128; 3]; SETS.len()], alignment: usize, any: bool) -> u64 {
         let places = places(self.index.wrapping_sub(CARRY as u64), alignment);
         let of = |planes: [u128; 3]| by_place(planes, places);
-        let [unseen, telling, text, code, at, zero] = *planes;
+        let [unseen, telling, text, code, at, beside, zero] = *planes;
         let telling = of(telling);
         // All by their first characters.
         let streaks = run_of::<STREAK>(telling | places.first);
@@ -345,9 +354,11 @@ impl Closer {
             return 0;
         }
         let codes = run_of::<STREAK>(of(code) | places.first);
-        let short = streaks & (codes | near::<{ STREAK - 1 }>(of(at)));
+        let [at, beside] = [at, beside].map(|set| near::<{ STREAK - 1 }>(of(set)));
+        let short = streaks & (codes | at & beside);
         let short = if any { streaks } else { short };
-        let texts = run_of::<TEXT_STREAK>(of(text) | of(unseen) | places.first);
+        let text = of(text) | of(unseen) | places.first;
+        let texts = run_of::<TEXT_STREAK>(text);
         // Of two bytes beside each other one is not zero in UTF-16, unless they are no part of it.
         let letters = telling & !of(zero);
         let within = letters & letters >> 1 & (places.second | places.third);
@@ -356,6 +367,8 @@ impl Closer {
         let long = texts & near::<{ TEXT_STREAK - STREAK }>(streaks & pairs);
         let wide = run_of::<WIDE_STREAK>(telling | places.first);
         let wide = wide & near::<{ WIDE_STREAK - 1 }>(letters);
+        let in_text = near::<{ WIDE_STREAK - STREAK }>(streaks & at);
+        let wide = wide | in_text & run_of::<WIDE_STREAK>(text);
         let ended = |starts: u128, length: usize| starts >> (WIDE_STREAK - length);
         low(ended(short, STREAK) | ended(long, TEXT_STREAK) | wide)
     }
@@ -522,7 +535,8 @@ mod tests {
             let short = self.all(streak, telling)
                 && (any
                     || self.all(streak, |byte| CODE.contains(byte))
-                    || self.any(streak, |byte| byte == b'@'));
+                    || self.any(streak, |byte| byte == b'@')
+                        && self.any(streak, |byte| b".:".contains(&byte)));
             let (start, _) = window(TEXT_STREAK);
             let long = self.all(window(TEXT_STREAK), text)
                 && (start..=streak.0).any(|start| {
@@ -531,7 +545,13 @@ mod tests {
                 });
             let wide = window(WIDE_STREAK);
             let letter = |byte| byte != 0 && telling(byte);
-            short || long || self.all(wide, telling) && self.any(wide, letter)
+            let has_at = |start| {
+                let streak = (start, start + STREAK as i64 - 1);
+                self.all(streak, telling) && self.any(streak, |byte| byte == b'@')
+            };
+            let in_text = self.all(wide, text) && (wide.0..=streak.0).any(has_at);
+            let wide = self.all(wide, telling) && self.any(wide, letter);
+            short || long || wide || in_text
         }
     }
 
@@ -545,7 +565,7 @@ mod tests {
         let bytes = prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..150),
             "[ -~]{0,40}".prop_map(String::into_bytes),
-            "[a-z@]{6,14}".prop_map(String::into_bytes),
+            "[a-z@.]{6,14}".prop_map(String::into_bytes),
             "[A-F0-9]{6,14}".prop_map(String::into_bytes),
             "[a-z.]{0,14}".prop_map(|text| text.bytes().flat_map(|byte| [byte, 0]).collect()),
             "[a-z]{0,9}".prop_map(|text| text.bytes().flat_map(|byte| [0, byte, 0, 0]).collect()),
