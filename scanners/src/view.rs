@@ -53,8 +53,8 @@ pub(crate) struct View {
     /// What was found in a compressed stream: it goes on to the end of the stream.
     until_end: Vec<Found>,
     child: Layer,
-    /// For a part of a run: how many telling bytes came last.
-    streak: Option<u32>,
+    /// For a part of a run: what came last.
+    streak: Option<Streak>,
     /// The view is not closed before this position.
     next_break: u64,
 }
@@ -77,6 +77,32 @@ impl Source {
         self.0 & 0xFF
     }
 }
+
+/// How many telling bytes came last, and how many zeros.
+#[derive(Clone, Copy, Default)]
+struct Streak {
+    telling: u32,
+    zeros: u32,
+}
+
+impl Streak {
+    /// Whether the next byte is telling. UTF-32 has three zeros in a row; more are silence.
+    fn take(&mut self, byte: u8) -> bool {
+        self.zeros = match byte {
+            0 => self.zeros.saturating_add(1),
+            _ => 0,
+        };
+        let telling = TELLING.contains(byte) && self.zeros < SILENCE;
+        self.telling = match telling {
+            true => self.telling.saturating_add(1),
+            false => 0,
+        };
+        telling
+    }
+}
+
+/// So many zeros in a row are of no text.
+const SILENCE: u32 = 4;
 
 /// How the encoded text is read.
 pub(crate) enum Decoder {
@@ -413,12 +439,8 @@ impl View {
             return;
         };
         for (byte, source) in bytes.iter().zip(sources) {
-            streak = if TELLING.contains(*byte) {
-                streak + 1
-            } else {
-                0
-            };
-            if streak >= TELLING_STREAK {
+            streak.take(*byte);
+            if streak.telling >= TELLING_STREAK {
                 self.quiet_since = source.start() + source.length();
             }
         }
@@ -435,20 +457,18 @@ impl View {
         let Some(streak) = &mut self.streak else {
             return false;
         };
-        if TELLING.contains(byte) {
-            *streak += 1;
-            if *streak >= TELLING_STREAK {
+        if streak.take(byte) {
+            if streak.telling >= TELLING_STREAK {
                 self.quiet_since = self.fed;
             }
             return false;
         }
-        *streak = 0;
         self.fed >= self.leaves_from()
     }
 
     /// The view is of a part of a run, and closed where nothing telling comes any more.
     pub(crate) fn be_quiet(&mut self) {
-        self.streak = Some(0);
+        self.streak = Some(Streak::default());
     }
 
     /// Nothing but compressed streams is looked for. Only before the first advance.
