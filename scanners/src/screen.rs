@@ -35,12 +35,13 @@ pub(crate) const STREAK: usize = 11;
 /// So many characters in a row that decode to text make a streak among them count: twelve bytes.
 const TEXT_STREAK: usize = 16;
 const TEXT_BYTES: usize = 12;
-/// So many characters in a row hold a value of which every second byte is zero: fifteen bytes.
+/// The same where every second byte is zero: fifteen bytes for eight, and twenty-three for twelve.
 const WIDE_STREAK: usize = 20;
-/// A value has at least so many bytes that are telling and not zero.
-const VALUE_BYTES: usize = 8;
+const WIDE_TEXT: usize = 30;
+/// So many characters in a row that decode to zeros are of no text: at least four bytes.
+const SILENCE: usize = 6;
 /// The characters of what counts that may stand in the block before.
-const CARRY: usize = WIDE_STREAK - 1;
+const CARRY: usize = WIDE_TEXT - 1;
 /// So many characters tell all the screen has to know of what stands before.
 pub(crate) const CONTEXT: usize = CARRY + 1;
 
@@ -365,12 +366,15 @@ impl Closer {
         let across = letters & letters >> 2 & places.fourth;
         let pairs = near::<{ STREAK - 2 }>(within) | near::<{ STREAK - 3 }>(across);
         let long = texts & near::<{ TEXT_STREAK - STREAK }>(streaks & pairs);
-        let wide = run_of::<WIDE_STREAK>(telling | places.first);
-        let wide = wide & near::<{ WIDE_STREAK - 1 }>(letters);
-        let in_text = near::<{ WIDE_STREAK - STREAK }>(streaks & at);
-        let wide = wide | in_text & run_of::<WIDE_STREAK>(text);
-        let ended = |starts: u128, length: usize| starts >> (WIDE_STREAK - length);
-        low(ended(short, STREAK) | ended(long, TEXT_STREAK) | wide)
+        let zero = of(zero) | places.first;
+        let silence = near::<{ WIDE_STREAK - SILENCE }>(run_of::<SILENCE>(zero));
+        let wide = run_of::<WIDE_STREAK>(telling | places.first) & !silence;
+        let wide_code = wide & run_of::<WIDE_STREAK>(of(code) | zero);
+        let wide_text = near::<{ WIDE_TEXT - WIDE_STREAK }>(wide) & run_of::<WIDE_TEXT>(text);
+        let with_at = near::<{ WIDE_STREAK - STREAK }>(streaks & at) & run_of::<WIDE_STREAK>(text);
+        let ended = |starts: u128, length: usize| starts >> (WIDE_TEXT - length);
+        let plain = ended(short, STREAK) | ended(long, TEXT_STREAK);
+        low(plain | ended(wide_code | with_at, WIDE_STREAK) | wide_text)
     }
 }
 
@@ -436,9 +440,7 @@ fn carried(mask: u128) -> u32 {
 pub(crate) fn asks_for_any_streak(signatures: &[Arc<Signature>], needles: &NeedleIndex) -> bool {
     let mut needles = needles.needles().iter().map(|needle| &needle.bytes);
     let letters = |bytes: &[u8]| bytes.iter().filter(|byte| **byte != 0).count();
-    let short = |bytes: &[u8]| {
-        bytes.len() < TEXT_BYTES || letters(bytes) < VALUE_BYTES || !holds(&TEXT, bytes)
-    };
+    let short = |bytes: &[u8]| letters(bytes) < TEXT_BYTES || !holds(&TEXT, bytes);
     needles.any(|bytes| short(bytes)) || signatures.iter().any(|row| is_short(row))
 }
 
@@ -544,14 +546,21 @@ mod tests {
                     self.all(streak, telling) && self.has_pair(streak)
                 });
             let wide = window(WIDE_STREAK);
-            let letter = |byte| byte != 0 && telling(byte);
             let has_at = |start| {
                 let streak = (start, start + STREAK as i64 - 1);
                 self.all(streak, telling) && self.any(streak, |byte| byte == b'@')
             };
-            let in_text = self.all(wide, text) && (wide.0..=streak.0).any(has_at);
-            let wide = self.all(wide, telling) && self.any(wide, letter);
-            short || long || wide || in_text
+            let with_at = self.all(wide, text) && (wide.0..=streak.0).any(has_at);
+            let is_wide = |start: i64| {
+                let end = start + WIDE_STREAK as i64 - 1;
+                let silence = |at| self.all((at, at + SILENCE as i64 - 1), |byte| byte == 0);
+                self.all((start, end), telling) && !(start..=end + 1 - SILENCE as i64).any(silence)
+            };
+            let code = |byte| byte == 0 || CODE.contains(byte);
+            let wide_code = is_wide(wide.0) && self.all(wide, code);
+            let (start, _) = window(WIDE_TEXT);
+            let wide_text = self.all(window(WIDE_TEXT), text) && (start..=wide.0).any(is_wide);
+            short || long || with_at || wide_code || wide_text
         }
     }
 
@@ -567,7 +576,8 @@ mod tests {
             "[ -~]{0,40}".prop_map(String::into_bytes),
             "[a-z@.]{6,14}".prop_map(String::into_bytes),
             "[A-F0-9]{6,14}".prop_map(String::into_bytes),
-            "[a-z.]{0,14}".prop_map(|text| text.bytes().flat_map(|byte| [byte, 0]).collect()),
+            "[a-z.!]{0,18}|[A-F0-9]{5,12}"
+                .prop_map(|text| text.bytes().flat_map(|byte| [byte, 0]).collect()),
             "[a-z]{0,9}".prop_map(|text| text.bytes().flat_map(|byte| [0, byte, 0, 0]).collect()),
             (0_usize..80).prop_map(|count| vec![0; count]),
             proptest::collection::vec(prop_oneof![Just(0), Just(b'a'), any::<u8>()], 0..40),
@@ -652,9 +662,11 @@ mod tests {
             assert_eq!(aligned.trailing_zeros(), ends);
             assert_eq!(rest, [0; 3]);
         }
-        let wide: Vec<u8> = b"ghp_abcd".iter().flat_map(|byte| [*byte, 0]).collect();
-        let [aligned, ..] = look(&encoded(&wide), false);
-        assert_eq!(aligned.trailing_zeros(), 19);
+        for (text, ends) in [(&b"ghp_klmnopqr"[..], 29), (b"11-22-33-44-55", 19)] {
+            let wide: Vec<u8> = text.iter().flat_map(|byte| [*byte, 0]).collect();
+            let [aligned, ..] = look(&encoded(&wide), false);
+            assert_eq!(aligned.trailing_zeros(), ends);
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn what_every_streak_would_show_is_found_without() {
     let examples = scanner.signatures().iter();
     let examples = examples.flat_map(|signature| &signature.examples.positive);
     let short = ["bob@ex.io", "jo@site.org", "://u:pw@ab"].map(Box::from);
-    let widths: [&[usize]; 6] = [&[0], &[1], &[1, 0], &[3], &[0, 0, 0, 1], &[5]];
+    let widths: [&[usize]; 6] = [&[0], &[1], &[1, 0], &[3], &[0, 0, 0, 1], &[2]];
     for (number, example) in examples.chain(&short).enumerate() {
         for place in 0..48 {
             let [before, after] = BESIDE[place / 6 % 4];
