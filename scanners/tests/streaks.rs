@@ -43,9 +43,13 @@ const BESIDE: [[&[u8]; 2]; 4] = [
 fn with_zeros(value: &[u8], (widths, before): (&[usize], bool)) -> Vec<u8> {
     let widths = widths.iter().cycle();
     let bytes = value.iter().zip(widths).flat_map(|(byte, width)| {
-        let mut bytes = vec![0; width + 1];
-        bytes[if before { *width } else { 0 }] = *byte;
-        bytes
+        let zeros = vec![0; *width];
+        let byte = vec![*byte];
+        if before {
+            [zeros, byte].concat()
+        } else {
+            [byte, zeros].concat()
+        }
     });
     bytes.collect()
 }
