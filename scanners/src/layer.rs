@@ -381,8 +381,13 @@ impl Layer {
         .slice(start, end)
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.window.extend_from_slice(bytes);
+        match bytes {
+            // Without the way to copy any number of them.
+            [byte] => self.window.push(*byte),
+            bytes => self.window.extend_from_slice(bytes),
+        }
     }
 
     /// The bytes at hand, to be added to and put back.

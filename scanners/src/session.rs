@@ -232,7 +232,17 @@ impl Session {
     ///
     /// # Errors
     /// See [`ScanError`]; the session is over then, and what it holds must not be sent.
+    #[inline]
     pub fn push(&mut self, chunk: &[u8], sink: &mut Sink) -> Result<(), ScanError> {
+        if chunk.len() < self.room {
+            self.room -= chunk.len();
+            self.layer.push(chunk);
+            return Ok(());
+        }
+        self.push_and_look(chunk, sink)
+    }
+
+    fn push_and_look(&mut self, chunk: &[u8], sink: &mut Sink) -> Result<(), ScanError> {
         let mut rest = chunk;
         while rest.len() >= self.room {
             if self.over {

@@ -15,6 +15,8 @@ pub(crate) struct Class {
     pub(crate) name: &'static str,
     pub(crate) texts: Vec<Vec<u8>>,
     pub(crate) chunk: usize,
+    /// Whether the session settles after each chunk: what a reader costs who waits for every one of them.
+    pub(crate) settles: bool,
     pub(crate) carrier: Carrier,
 }
 
@@ -114,6 +116,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<Class>> {
         name,
         texts: vec![cycled(piece, SYNTHETIC)],
         chunk: CHUNK,
+        settles: false,
         carrier: carrier.clone(),
     }));
     let made: [(&'static str, Vec<u8>); 4] = [
@@ -129,25 +132,31 @@ pub(crate) fn all() -> anyhow::Result<Vec<Class>> {
         name,
         texts: vec![text],
         chunk: CHUNK,
+        settles: false,
         carrier: Carrier::Text,
     }));
     classes.push(Class {
         name: "worst: boundaries",
         texts: vec![cycled("\r\n--b\r\n--b", SYNTHETIC)],
         chunk: CHUNK,
+        settles: false,
         carrier: Carrier::Multipart {
             boundary: (*b"b").into(),
         },
     });
     let by_byte = [
-        ("1 byte: prose", PROSE, Carrier::Text),
-        ("1 byte: json", JSON, Carrier::Json),
-        ("1 byte: events", EVENT, Carrier::Sse),
+        ("1 byte: prose", PROSE, Carrier::Text, false),
+        ("1 byte: json", JSON, Carrier::Json, false),
+        ("1 byte: events", EVENT, Carrier::Sse, false),
+        ("settled each byte: prose", PROSE, Carrier::Text, true),
+        ("settled each byte: json", JSON, Carrier::Json, true),
+        ("settled each byte: events", EVENT, Carrier::Sse, true),
     ];
-    classes.extend(by_byte.map(|(name, piece, carrier)| Class {
+    classes.extend(by_byte.map(|(name, piece, carrier, settles)| Class {
         name,
         texts: vec![cycled(piece, SYNTHETIC_BY_BYTE)],
         chunk: 1,
+        settles,
         carrier,
     }));
     Ok(classes)
@@ -171,6 +180,7 @@ fn corpus() -> anyhow::Result<Vec<Class>> {
         name,
         texts: texts.clone(),
         chunk,
+        settles: false,
         carrier,
     };
     Ok(vec![

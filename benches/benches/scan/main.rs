@@ -129,6 +129,9 @@ fn timed(scanner: &Arc<Scanner>, class: &Class) -> anyhow::Result<(Duration, usi
         for chunk in text.chunks(class.chunk) {
             sink.cleared.clear();
             session.push(chunk, &mut sink).context(class.name)?;
+            if class.settles {
+                session.settle(&mut sink).context(class.name)?;
+            }
         }
         session.finish(&mut sink).context(class.name)?;
         findings += sink.findings.len();
