@@ -4,6 +4,8 @@
 //! refuses; in text that is no JSON its answers mean nothing and harm nothing. Depth and key length
 //! are bounded; what is deeper or longer is not named.
 
+use std::fmt::Write as _;
+
 use crate::ByteSet;
 use crate::simd::{AsciiSet, BLOCK, masks};
 
@@ -174,9 +176,37 @@ impl JsonPath {
             .unwrap_or_default()
     }
 
-    /// What tells apart pieces that stand at the same path: `"index": 1`, `"output_index": 0`.
-    pub(crate) fn indexes(&self) -> String {
-        String::from_utf8_lossy(&self.indexes).into_owned()
+    /// Writes what tells pieces of one text from those of another: the path, and the numbers in `"index": 1`,
+    /// `"output_index": 0`.
+    pub(crate) fn write_key(&self, key: &mut String) {
+        key.clear();
+        self.write(key, |key, name| {
+            key.push_str(&String::from_utf8_lossy(name))
+        });
+        key.push('#');
+        key.push_str(&String::from_utf8_lossy(&self.indexes));
+    }
+
+    /// Another document follows.
+    pub(crate) fn begin_anew(&mut self) {
+        let JsonPath {
+            mut stack,
+            mut names,
+            mut string,
+            mut indexes,
+            ..
+        } = std::mem::take(self);
+        stack.clear();
+        names.clear();
+        string.clear();
+        indexes.clear();
+        *self = JsonPath {
+            stack,
+            names,
+            string,
+            indexes,
+            ..JsonPath::default()
+        };
     }
 
     /// Whether the string just read says that texts end here.
@@ -267,7 +297,13 @@ impl JsonPath {
 
     /// The path. `name` says how a key is written, so that a secret in a key is not.
     pub(crate) fn display(&self, mut name: impl FnMut(&[u8]) -> String) -> String {
-        let mut path = String::from("$");
+        let mut path = String::new();
+        self.write(&mut path, |path, key| path.push_str(&name(key)));
+        path
+    }
+
+    fn write(&self, path: &mut String, mut push_name: impl FnMut(&mut String, &[u8])) {
+        path.push('$');
         let mut steps = self.stack.as_slice();
         while let Some((step, inner)) = steps.split_first() {
             steps = inner;
@@ -277,13 +313,13 @@ impl JsonPath {
                     let key = self.names.get(*start..end.unwrap_or(self.names.len()));
                     if let Some(key) = key.filter(|key| !key.is_empty()) {
                         path.push('.');
-                        path.push_str(&name(key));
+                        push_name(path, key);
                     }
                 }
-                Step::Item(index) => path.push_str(&format!("[{index}]")),
+                // Into a string it cannot fail.
+                Step::Item(index) => drop(write!(path, "[{index}]")),
             }
         }
-        path
     }
 }
 

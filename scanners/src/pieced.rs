@@ -13,17 +13,27 @@ use crate::scanner::Scanner;
 use crate::search::{Found, Harvest};
 use crate::text::give_back;
 use crate::view::Open;
+use std::ops::Range;
 
 /// One text that stands in pieces.
 pub(crate) struct PiecedText {
     pub(crate) layer: Layer,
-    /// Where each byte of the layer's window stands.
-    map: Vec<u64>,
+    /// Where the bytes of the layer's window stand, by stretches of them.
+    runs: Vec<Run>,
     opens: Vec<OpenPieces>,
     /// What stands before this may have gone out, and is not painted.
     pub(crate) gone: u64,
     /// The same, of what waited for another piece when there is none: a match starts where it did all the same.
     pub(crate) let_go: u64,
+}
+
+/// Bytes that stand in a row, up to where the next run begins.
+#[derive(Clone, Copy)]
+struct Run {
+    /// Where it begins in the text put together.
+    from: u64,
+    /// Where it stands.
+    place: u64,
 }
 
 /// A match being swallowed.
@@ -40,7 +50,7 @@ impl PiecedText {
     pub(crate) fn new(layer: Layer) -> PiecedText {
         PiecedText {
             layer,
-            map: Vec::new(),
+            runs: Vec::new(),
             opens: Vec::new(),
             gone: 0,
             let_go: 0,
@@ -49,8 +59,30 @@ impl PiecedText {
 
     /// Adds bytes that stand in a row from a position on.
     pub(crate) fn push(&mut self, bytes: &[u8], at: u64) {
+        let from = self.layer.end();
+        let goes_on = |last: &Run| last.place + (from - last.from) == at;
+        if !bytes.is_empty() && !self.runs.last().is_some_and(goes_on) {
+            self.runs.push(Run { from, place: at });
+        }
         self.layer.push(bytes);
-        self.map.extend((at..).take(bytes.len()));
+    }
+
+    /// Where the bytes between two positions stand that are at hand, by stretches of them.
+    fn stretches(&self, from: u64, to: u64) -> impl Iterator<Item = Range<u64>> + '_ {
+        let from = from.max(self.layer.base());
+        let to = to.min(self.layer.end());
+        let first = self.runs.partition_point(|run| run.from <= from);
+        let runs = self.runs.get(first.saturating_sub(1)..).unwrap_or_default();
+        let nexts = runs.iter().skip(1).map(|next| next.from).chain([u64::MAX]);
+        let there = runs
+            .iter()
+            .zip(nexts)
+            .take_while(move |(run, _)| run.from < to);
+        there.filter_map(move |(run, next)| {
+            let start = run.from.max(from);
+            let end = next.min(to);
+            (start < end).then(|| run.place + (start - run.from)..run.place + (end - run.from))
+        })
     }
 
     /// The first position that may still belong to a match not handed out.
@@ -60,15 +92,18 @@ impl PiecedText {
 
     /// Where a byte of the window stands; `None` after the last.
     pub(crate) fn place(&self, position: u64) -> Option<u64> {
-        let index = usize::try_from(position.saturating_sub(self.layer.base())).ok()?;
-        self.map.get(index).copied()
+        let position = position.max(self.layer.base());
+        let next = position.saturating_add(1);
+        self.stretches(position, next)
+            .next()
+            .map(|there| there.start)
     }
 
     /// Where the first byte of a match stands that may be painted.
     fn first_place(&self, start: u64) -> Option<u64> {
-        let index = usize::try_from(start.saturating_sub(self.layer.base())).ok()?;
-        let mut places = self.map.get(index..)?.iter();
-        places.find(|place| **place >= self.gone).copied()
+        let mut stretches = self.stretches(start, u64::MAX);
+        let first = stretches.find(|there| there.end > self.gone)?;
+        Some(first.start.max(self.gone))
     }
 
     /// Scans what was added. What is wanted says which matches may be painted while they go on, and
@@ -83,9 +118,11 @@ impl PiecedText {
         let mut inner = Harvest::default();
         self.layer.advance(scanner, ended, &mut inner)?;
         self.hand_out(inner, wanted, harvest);
-        let trimmed = self.layer.trim(u64::MAX);
-        self.map.drain(..trimmed.min(self.map.len()));
-        give_back(&mut self.map);
+        self.layer.trim(u64::MAX);
+        let base = self.layer.base();
+        let gone = self.runs.partition_point(|run| run.from <= base);
+        self.runs.drain(..gone.saturating_sub(1));
+        give_back(&mut self.runs);
         Ok(())
     }
 
@@ -172,29 +209,23 @@ impl PiecedText {
         let open = self.opens.iter().find(|open| open.key == key);
         let of = open.map(|open| open.start);
         let of = of.or_else(|| self.first_place(start)).unwrap_or_default();
-        let mut piece: Option<Stretch> = None;
-        for position in from..to {
-            let kept = self.gone.max(self.let_go);
-            let place = self.place(position).filter(|place| *place >= kept);
-            let Some(place) = place else {
-                continue;
-            };
-            match &mut piece {
-                Some(piece) if piece.end == place => piece.end += 1,
-                _ => {
-                    let begun = Stretch {
-                        of,
-                        signature,
-                        start: place,
-                        end: place + 1,
-                        shown: position - start,
-                        pen: Pen::Over,
-                    };
-                    harvest.painted.extend(piece.replace(begun));
-                }
+        let mut shown = from.max(self.layer.base()) - start;
+        let kept = self.gone.max(self.let_go);
+        for there in self.stretches(from, to) {
+            let length = there.end - there.start;
+            let gone = kept.saturating_sub(there.start).min(length);
+            if gone < length {
+                harvest.painted.push(Stretch {
+                    of,
+                    signature,
+                    start: there.start + gone,
+                    end: there.end,
+                    shown: shown + gone,
+                    pen: Pen::Over,
+                });
             }
+            shown += length;
         }
-        harvest.painted.extend(piece);
     }
 
     /// Whether a match is being swallowed.

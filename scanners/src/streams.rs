@@ -59,6 +59,8 @@ pub(crate) struct Streams {
     /// Whether this event says that texts end.
     stops: bool,
     texts: Vec<LogicalText>,
+    /// Room for the key of a text.
+    key: String,
     current: Option<usize>,
     /// The text has no lines: it is messages, whose ends are told.
     is_messages: bool,
@@ -98,6 +100,7 @@ impl Streams {
             events: 0,
             stops: false,
             texts: Vec::new(),
+            key: String::new(),
             current: None,
             is_messages: false,
         }
@@ -224,17 +227,21 @@ impl Streams {
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         self.events += 1;
-        self.json = JsonPath::default();
+        self.json.begin_anew();
         self.kind = None;
         self.current = None;
         if std::mem::take(&mut self.stops) {
             return self.end_all(scanner, harvest);
         }
         let oldest = self.events.saturating_sub(STALE);
+        if self.texts.iter().all(|logical| logical.event >= oldest) {
+            return Ok(());
+        }
         let (stale, kept) = std::mem::take(&mut self.texts)
             .into_iter()
             .partition(|logical| logical.event < oldest);
         self.texts = kept;
+        self.texts.shrink_to_fit();
         end_texts(stale, scanner, harvest)
     }
 
@@ -262,11 +269,10 @@ impl Streams {
             match read {
                 Read::InValue(key) if PIECES.contains(&key) => {
                     if self.current.is_none() {
-                        let key = self
-                            .json
-                            .display(|key| String::from_utf8_lossy(key).into_owned());
-                        let key = format!("{key}#{}", self.json.indexes());
+                        let mut key = std::mem::take(&mut self.key);
+                        self.json.write_key(&mut key);
                         self.current = Some(self.text_of(&key)?);
+                        self.key = key;
                     }
                     let piece = bytes.get(from..at).unwrap_or_default();
                     self.add_current(piece, self.from + from as u64);
@@ -288,6 +294,8 @@ impl Streams {
         if self.texts.len() == TEXTS_MAX {
             return Err(ScanError::TooLong);
         }
+        // Most streams have one, and texts are large.
+        self.texts.reserve_exact(1);
         self.texts.push(LogicalText {
             key: key.to_owned(),
             event: self.events,
