@@ -1,7 +1,8 @@
 //! Numbers of people and firms in the Americas.
 
 use super::numbers::{
-    compact, digits, grouped_as, groups, is_date, is_repeated, luhn, number, pair, weighted,
+    compact, digits, grouped_as, grouping, groups, is_date, is_repeated, luhn, number, pair,
+    weighted,
 };
 
 /// US social security number: area not 000, 666 or 900 and above, no group or serial of zeros,
@@ -98,24 +99,26 @@ pub(super) fn sin(value: &[u8]) -> bool {
 
 /// Brazilian CPF: two mod 11 check digits.
 pub(super) fn cpf(value: &[u8]) -> bool {
+    if !matches!(grouping(value), Some(0xB | 0x3332 | 0x92)) {
+        return false;
+    }
     let Some(digits) = digits(value).filter(|digits| digits.len() == 11) else {
         return false;
     };
-    let whole = matches!(groups(value).as_slice(), [11] | [3, 3, 3, 2] | [9, 2]);
-    whole
-        && !is_repeated(&digits)
+    !is_repeated(&digits)
         && mod_11_low(&digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2])
         && mod_11_low(&digits, &[11, 10, 9, 8, 7, 6, 5, 4, 3, 2])
 }
 
 /// Brazilian CNPJ: two mod 11 check digits.
 pub(super) fn cnpj(value: &[u8]) -> bool {
+    if !matches!(grouping(value), Some(0xE | 0x2_3342)) {
+        return false;
+    }
     let Some(digits) = digits(value).filter(|digits| digits.len() == 14) else {
         return false;
     };
-    let whole = matches!(groups(value).as_slice(), [14] | [2, 3, 3, 4, 2]);
-    whole
-        && !is_repeated(&digits)
+    !is_repeated(&digits)
         && mod_11_low(&digits, &[5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2])
         && mod_11_low(&digits, &[6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2])
 }

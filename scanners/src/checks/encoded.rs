@@ -14,6 +14,7 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIEN
 /// JWT and JWE (RFC 7515, RFC 7516): the first part decodes to a JSON object with `alg`.
 pub(super) fn jwt(token: &[u8]) -> bool {
     first_part(token, b'.')
+        .filter(|header| may_be_json(header))
         .and_then(decode)
         .and_then(|header| serde_json::from_slice::<Value>(&header).ok())
         .is_some_and(|header| header.get("alg").is_some_and(Value::is_string))
@@ -149,6 +150,43 @@ fn json_behind(token: &[u8], prefix: &[u8], keys: &[&str]) -> bool {
         .is_some_and(|value| keys.iter().all(|key| value.get(key).is_some()))
 }
 
+/// Whether the first bytes that this base64 decodes to could stand in JSON: no control characters, and
+/// UTF-8.
+fn may_be_json(text: &[u8]) -> bool {
+    let Some(first) = text.first_chunk::<16>() else {
+        return true;
+    };
+    let mut bytes = [0; 12];
+    for (three, four) in bytes.chunks_exact_mut(3).zip(first.chunks_exact(4)) {
+        let Some(bits) = four
+            .iter()
+            .try_fold(0_u32, |bits, digit| Some(bits << 6 | bits_of(*digit)?))
+        else {
+            return false;
+        };
+        three.copy_from_slice(bits.to_be_bytes().get(1..).unwrap_or_default());
+    }
+    let control = bytes
+        .iter()
+        .any(|byte| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r'));
+    // The last character may be cut.
+    !control
+        && std::str::from_utf8(&bytes).map_or_else(|error| error.error_len().is_none(), |_| true)
+}
+
+/// What a digit of base64 stands for, in either alphabet.
+fn bits_of(digit: u8) -> Option<u32> {
+    let bits = match digit {
+        b'A'..=b'Z' => digit - b'A',
+        b'a'..=b'z' => digit - b'a' + 26,
+        b'0'..=b'9' => digit - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    };
+    Some(u32::from(bits))
+}
+
 fn first_part(token: &[u8], separator: u8) -> Option<&[u8]> {
     token.split(|byte| *byte == separator).next()
 }
@@ -172,6 +210,25 @@ mod tests {
         assert!(jwt(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"));
         assert!(!jwt(b"eyJ0eXAiOiJKV1QifQ.eyJzdWIiOiIxIn0.c2ln"));
         assert!(!jwt(b"eyJhbGciOiJIUzI1NiX9.eyJzdWIiOiIxIn0.c2ln"));
+    }
+
+    #[test]
+    fn what_is_json_may_be() {
+        for text in [
+            "{\"a\":\"\u{e9}\u{20ac}\u{1f600}\"}",
+            "{\t\n\r \"alg\": 1}",
+            "{\"abcdefghi\u{20ac}\": 1}",
+        ] {
+            for text in [STANDARD.encode(text), URL_SAFE.encode(text)] {
+                assert!(may_be_json(text.as_bytes()), "{text}");
+            }
+        }
+        for not in ["{\"\u{1}aaaaaaaaaaa", "\u{7f}\u{0}aaaaaaaaaaa"] {
+            assert!(!may_be_json(STANDARD.encode(not).as_bytes()));
+        }
+        assert!(!may_be_json(
+            STANDARD.encode(b"{\"\xff\xffaaaaaaaaaa").as_bytes()
+        ));
     }
 
     #[test]

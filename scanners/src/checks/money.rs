@@ -1,8 +1,6 @@
 //! Cards and bank accounts.
 
-use super::numbers::{
-    compact, digits, grouped_as, is_repeated, luhn, mod_97, number, same_separator, weighted,
-};
+use super::numbers::{compact, digits, mod_97, number, same_separator, weighted};
 
 /// Issuer ranges: the first and the last six-digit prefix, and the lengths in use.
 /// Sources: the networks' public BIN tables.
@@ -76,17 +74,133 @@ const TEST_CARDS: &[u64] = &[
     6_331_101_999_990_016,
 ];
 
-/// How the networks print numbers.
-const CARD_GROUPS: &[&[usize]] = &[
-    &[4, 4, 4, 4],
-    &[4, 6, 5],
-    &[4, 6, 4],
-    &[4, 4, 4, 4, 3],
-    &[4, 4, 4, 1],
-    &[6, 13],
-    &[4, 4, 4, 2],
-    &[4, 4, 5],
-];
+/// How the networks print numbers: the lengths of the groups, a hexadecimal digit each.
+const CARD_GROUPS: &[u32] = &[0x4444, 0x465, 0x464, 0x4_4443, 0x4441, 0x6D, 0x4442, 0x445];
+/// No card has more digits.
+const CARD_MAX: usize = 19;
+
+/// A number printed as cards are: in one piece, or in groups with the same separator throughout.
+struct Printed {
+    digits: [u8; CARD_MAX],
+    count: usize,
+}
+
+impl Printed {
+    fn of(value: &[u8]) -> Option<Printed> {
+        let (mut digits, mut count) = ([0; CARD_MAX], 0);
+        let (mut groups, mut group, mut separator) = (0_u32, 0_u32, None);
+        for byte in value {
+            if byte.is_ascii_digit() {
+                *digits.get_mut(count)? = byte - b'0';
+                count += 1;
+                group += 1;
+            } else if byte.is_ascii_alphabetic()
+                || groups >> 20 != 0
+                || group > 15
+                || *separator.get_or_insert(byte) != byte
+            {
+                return None;
+            } else {
+                groups = groups << 4 | group;
+                group = 0;
+            }
+        }
+        let printed = separator.is_none() || CARD_GROUPS.contains(&(groups << 4 | group));
+        (printed && group <= 15 || separator.is_none()).then_some(Printed { digits, count })
+    }
+
+    fn digits(&self) -> &[u8] {
+        self.digits.get(..self.count).unwrap_or_default()
+    }
+
+    fn number(&self) -> u64 {
+        let digits = self.digits().iter();
+        digits.fold(0, |number, digit| number * 10 + u64::from(*digit))
+    }
+
+    /// Luhn, as [`luhn`].
+    fn holds(&self) -> bool {
+        const DOUBLED: [u8; 10] = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9];
+        let sum = |pair: &[u8]| match pair {
+            [one, other] => {
+                let doubled = DOUBLED.get(usize::from(*one)).copied();
+                u32::from(doubled.unwrap_or_default()) + u32::from(*other)
+            }
+            rest => rest.iter().copied().map(u32::from).sum(),
+        };
+        self.digits()
+            .rchunks(2)
+            .map(sum)
+            .sum::<u32>()
+            .is_multiple_of(10)
+    }
+
+    /// Whether a network issues numbers of this length that start like it.
+    fn is_issued(&self) -> bool {
+        let first = self.digits().iter().take(6);
+        let prefix = first.fold(0, |number, digit| number * 10 + u64::from(*digit));
+        self.count >= 6
+            && ISSUERS.iter().any(|(first, last, lengths)| {
+                (*first..=*last).contains(&prefix) && lengths.contains(&self.count)
+            })
+    }
+}
+
+/// The first two digits of the numbers that are issued, as bits.
+const ISSUED: u128 = {
+    let (mut issued, mut rest) = (0, ISSUERS);
+    while let [(first, last, _), others @ ..] = rest {
+        let mut opening = *first / 10_000;
+        while opening <= *last / 10_000 {
+            issued |= 1 << opening;
+            opening += 1;
+        }
+        rest = others;
+    }
+    issued
+};
+
+/// How many numbers the first four digits can be.
+const OPENINGS: usize = 10_000;
+
+/// The first four digits of the test numbers, as bits.
+static TEST_OPENINGS: [u64; OPENINGS.div_ceil(64)] = {
+    let (mut openings, mut rest) = ([0; OPENINGS.div_ceil(64)], TEST_CARDS);
+    while let [number, others @ ..] = rest {
+        let mut opening = *number;
+        while opening >= OPENINGS as u64 {
+            opening /= 10;
+        }
+        let (word, _) = openings.split_at_mut(opening as usize / 64 + 1);
+        if let [.., word] = word {
+            *word |= 1 << (opening % 64);
+        }
+        rest = others;
+    }
+    openings
+};
+
+/// Whether a number that starts like this is issued by anybody.
+fn may_be_issued(value: &[u8]) -> bool {
+    match value {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9', ..] => {
+            ISSUED >> (u32::from(tens - b'0') * 10 + u32::from(ones - b'0')) & 1 == 1
+        }
+        _ => true,
+    }
+}
+
+/// Whether a test number may start like this.
+fn may_be_test(value: &[u8]) -> bool {
+    let opening = value.first_chunk::<4>();
+    let opening = opening.filter(|four| four.iter().all(u8::is_ascii_digit));
+    opening.is_none_or(|four| {
+        let digits = four.iter().map(|digit| usize::from(digit - b'0'));
+        let opening = digits.fold(0, |number, digit| number * 10 + digit);
+        let word = TEST_OPENINGS.get(opening / 64);
+        word.is_some_and(|word| word >> (opening % 64) & 1 == 1)
+    })
+}
 
 /// A payment card that is not a published test number: Luhn, issuer range and length, printed as
 /// cards are, not one digit repeated.
@@ -94,12 +208,12 @@ const CARD_GROUPS: &[&[usize]] = &[
 /// Without separators only numbers of 15 and 16 digits: one in fifty of all others in code and tables
 /// passes for a Visa card of 13 or a Maestro card of 19.
 pub(super) fn card(value: &[u8]) -> bool {
-    is_card(value) && !is_test_card(value) && !is_unusual(value)
+    is_card(value) && !is_unusual(value)
 }
 
 /// A card number of another length than 15 and 16 that is written without separators.
 pub(super) fn card_of_unusual_length(value: &[u8]) -> bool {
-    is_card(value) && !is_test_card(value) && is_unusual(value)
+    is_card(value) && is_unusual(value)
 }
 
 fn is_unusual(value: &[u8]) -> bool {
@@ -108,46 +222,29 @@ fn is_unusual(value: &[u8]) -> bool {
 
 /// A test number published by a payment provider.
 pub(super) fn test_card(value: &[u8]) -> bool {
-    grouped_as(value, CARD_GROUPS) && is_test_card(value)
+    may_be_test(value) && Printed::of(value).is_some_and(|printed| is_test_card(&printed))
 }
 
-fn is_test_card(value: &[u8]) -> bool {
-    let mut number = 0_u64;
-    for byte in value {
-        match byte {
-            // A number that starts with a zero spells another one.
-            b'0' if number == 0 => return false,
-            b'0'..=b'9' => {
-                number = number
-                    .saturating_mul(10)
-                    .saturating_add(u64::from(byte - b'0'));
-            }
-            byte if byte.is_ascii_alphabetic() => return false,
-            _ => {}
-        }
-    }
-    TEST_CARDS.binary_search(&number).is_ok()
+/// A number that starts with a zero spells another one.
+fn is_test_card(printed: &Printed) -> bool {
+    printed.digits().first() != Some(&0) && TEST_CARDS.binary_search(&printed.number()).is_ok()
 }
 
 fn is_card(value: &[u8]) -> bool {
-    if !grouped_as(value, CARD_GROUPS) {
-        return false;
-    }
-    let Some(digits) = digits(value) else {
-        return false;
-    };
-    if !luhn(&digits) {
-        return false;
-    }
-    let prefix = digits.get(..6).map_or(0, number);
-    let issued = ISSUERS.iter().any(|(first, last, lengths)| {
-        (*first..=*last).contains(&prefix) && lengths.contains(&digits.len())
-    });
-    issued && !digits.get(1..).is_some_and(is_repeated) && distinct(&digits) > 2
+    may_be_issued(value)
+        && Printed::of(value).is_some_and(|printed| {
+            let digits = printed.digits();
+            let rest = digits.get(1..).unwrap_or_default();
+            printed.holds()
+                && printed.is_issued()
+                && !rest.windows(2).all(|pair| pair.first() == pair.last())
+                && distinct(digits) > 2
+                && !is_test_card(&printed)
+        })
 }
 
 /// How many different digits there are: `4000 0000 0000 0002` is nobody's card.
-fn distinct(digits: &[u32]) -> u32 {
+fn distinct(digits: &[u8]) -> u32 {
     digits
         .iter()
         .fold(0_u32, |seen, digit| seen | 1 << digit)

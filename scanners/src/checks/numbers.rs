@@ -32,6 +32,23 @@ pub(super) fn groups(value: &[u8]) -> Short<usize> {
         .collect()
 }
 
+/// The lengths of the groups between separators, a hexadecimal digit each; `None` of what starts with
+/// a separator or has longer or more of them.
+pub(super) fn grouping(value: &[u8]) -> Option<u32> {
+    let (mut groups, mut length) = (0_u32, 0_u32);
+    for byte in value {
+        if byte.is_ascii_alphanumeric() {
+            length += 1;
+        } else if length > 15 || groups >> 24 != 0 || groups | length == 0 {
+            return None;
+        } else {
+            groups = groups << 4 | length;
+            length = 0;
+        }
+    }
+    (length <= 15).then_some(groups << 4 | length)
+}
+
 /// Nothing is written in more groups than this.
 const GROUPS_MAX: usize = 8;
 
