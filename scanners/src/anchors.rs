@@ -4,8 +4,8 @@
 //! groups. Deliberately absent: the rest of the anchor, boundaries and what follows. That is the
 //! candidate's.
 
-use std::collections::BTreeMap;
-
+use crate::rows::ALPHABETS;
+use crate::simd::BLOCK;
 use crate::{ByteSet, CatalogError, Signature};
 
 /// How many bytes an anchor is looked up by.
@@ -14,6 +14,8 @@ pub(crate) const KEY: usize = 3;
 const SLOTS: usize = 1 << 16;
 /// How many bytes of an anchor are compared at once.
 const HEAD: usize = 8;
+/// Five of them.
+const FIVE: u64 = 0xFF_FFFF_FFFF;
 
 /// One anchor of one signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,38 @@ pub(crate) struct Entry {
     /// The first bytes of the anchor, and which of them are there.
     head: u64,
     mask: u64,
+    follow: Option<Follow>,
+}
+
+/// What follows an anchor at least: so many bytes of one of the alphabets that runs are told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Follow {
+    alphabet: u8,
+    /// The length of the anchor.
+    after: u8,
+    least: u8,
+}
+
+impl Follow {
+    /// Of an anchor of this length, after which bytes of these sets follow.
+    fn of(length: usize, after: &[ByteSet]) -> Option<Follow> {
+        let least = |alphabet: &ByteSet| {
+            let inside = after.iter().take_while(|set| set.is_subset(alphabet));
+            inside.count().min(BLOCK.saturating_sub(length))
+        };
+        let (mut alphabet, mut most) = (0, 0);
+        for (number, least) in (0..).zip(ALPHABETS.iter().map(least)) {
+            // Of those that hold as many the smallest, which comes first.
+            if least > most {
+                (alphabet, most) = (number, least);
+            }
+        }
+        (most > 0).then_some(Follow {
+            alphabet,
+            after: u8::try_from(length).ok()?,
+            least: u8::try_from(most).ok()?,
+        })
+    }
 }
 
 impl Entry {
@@ -37,7 +71,19 @@ impl Entry {
             mask: heads()
                 .map(|(at, _)| place((at, &u8::MAX)))
                 .fold(0, |all, byte| all | byte),
+            follow: None,
         }
+    }
+
+    /// Whether what must follow the anchor does, by the bytes of each alphabet that stand from its
+    /// start on; where more of the text would tell, it may.
+    pub(crate) fn may_follow(&self, alphabets: &[u64; ALPHABETS.len()], at_hand: usize) -> bool {
+        self.follow.is_none_or(|follow| {
+            let bytes = alphabets.get(usize::from(follow.alphabet)).copied();
+            let bytes = bytes.unwrap_or(u64::MAX) >> u32::from(follow.after).min(u64::BITS - 1);
+            let run = bytes.trailing_ones() as usize;
+            run >= usize::from(follow.least) || usize::from(follow.after) + run >= at_hand
+        })
     }
 
     /// Whether the first bytes of the anchor stand at the start of `there`, as far as that has
@@ -60,9 +106,18 @@ pub(crate) enum Lookup<'a> {
 /// All anchors.
 #[derive(Debug)]
 pub(crate) struct Anchors {
-    groups: BTreeMap<[u8; KEY], Vec<Entry>>,
+    groups: Vec<([u8; KEY], Vec<Entry>)>,
+    /// By the slot of a key, or the next one that is free: its group, counted from one. More than
+    /// twice as many as there are groups.
+    places: Vec<u32>,
     /// The keys of `groups`, by slot.
     bits: Box<[u64; SLOTS / 64]>,
+    /// Those of them that belong to anchors of less than five bytes, or to none.
+    short: Box<[u64; SLOTS / 64]>,
+    /// The slots of the first five bytes of anchors of less than [`HEAD`], and of the first [`HEAD`] of
+    /// longer ones.
+    five: Box<[u64; SLOTS / 64]>,
+    eight: Box<[u64; SLOTS / 64]>,
     /// Pairs that start an anchor, for the end of a window.
     pairs: Vec<[u8; 2]>,
     /// First bytes of anchors.
@@ -74,8 +129,12 @@ pub(crate) struct Anchors {
 impl Anchors {
     pub(crate) fn new() -> Anchors {
         Anchors {
-            groups: BTreeMap::new(),
+            groups: Vec::new(),
+            places: vec![0; 2],
             bits: Box::new([0; SLOTS / 64]),
+            short: Box::new([0; SLOTS / 64]),
+            five: Box::new([0; SLOTS / 64]),
+            eight: Box::new([0; SLOTS / 64]),
             pairs: Vec::new(),
             first: ByteSet::EMPTY,
             odd_first: ByteSet::EMPTY,
@@ -85,11 +144,12 @@ impl Anchors {
     /// Adds an anchor. One shorter than a key is extended by every byte that may follow it.
     pub(crate) fn add(
         &mut self,
-        entry: Entry,
+        mut entry: Entry,
         anchor: &[u8],
         after: &[ByteSet],
         signature: &Signature,
     ) -> Result<(), CatalogError> {
+        entry.follow = Follow::of(anchor.len(), after);
         if let Some(key) = anchor.first_chunk::<KEY>() {
             self.add_key(entry, *key);
             return Ok(());
@@ -126,36 +186,96 @@ impl Anchors {
         if !self.pairs.contains(&[first, second]) {
             self.pairs.push([first, second]);
         }
-        self.announce(key);
-        let entries = self.groups.entry(key).or_default();
-        if !entries.contains(&entry) {
-            entries.push(entry);
+        set(&mut self.bits, slot_of(key));
+        match entry.mask {
+            u64::MAX => set(&mut self.eight, slot_of_head(entry.head)),
+            mask if mask & FIVE == FIVE => set(&mut self.five, slot_of_head(entry.head & FIVE)),
+            _ => set(&mut self.short, slot_of(key)),
         }
+        if let Some(entries) = self.group_mut(key) {
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+            return;
+        }
+        self.groups.push((key, vec![entry]));
+        if self.places.len() <= 2 * self.groups.len() {
+            self.places = vec![0; 4 * self.places.len()];
+            self.place_groups(0);
+        } else {
+            self.place_groups(self.groups.len() - 1);
+        }
+    }
+
+    /// Enters the groups from one on into the table of their places.
+    fn place_groups(&mut self, from: usize) {
+        let mask = self.places.len() - 1;
+        for (number, (key, _)) in (1..).zip(&self.groups).skip(from) {
+            let mut place = slot_of(*key) & mask;
+            while self.places.get(place).is_some_and(|group| *group != 0) {
+                place = (place + 1) & mask;
+            }
+            if let Some(group) = self.places.get_mut(place) {
+                *group = number;
+            }
+        }
+    }
+
+    /// The number of the group of a key.
+    #[inline]
+    fn group_of(&self, key: [u8; KEY]) -> Option<usize> {
+        let mask = self.places.len() - 1;
+        let mut place = slot_of(key) & mask;
+        loop {
+            let group = (*self.places.get(place)? as usize).checked_sub(1)?;
+            if self.groups.get(group)?.0 == key {
+                return Some(group);
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn group_mut(&mut self, key: [u8; KEY]) -> Option<&mut Vec<Entry>> {
+        let group = self.group_of(key)?;
+        self.groups.get_mut(group).map(|(_, entries)| entries)
     }
 
     /// Lets the places at which these bytes stand through the table.
     pub(crate) fn announce(&mut self, key: [u8; KEY]) {
-        let slot = slot_of(key);
-        if let Some(word) = self.bits.get_mut(slot / 64) {
-            *word |= 1 << (slot % 64);
-        }
+        set(&mut self.bits, slot_of(key));
+        set(&mut self.short, slot_of(key));
     }
 
     /// Whether an anchor may start with these bytes.
     #[inline]
-    pub(crate) fn may_start(&self, key: [u8; KEY]) -> bool {
-        let slot = slot_of(key);
-        self.bits
-            .get(slot / 64)
-            .is_some_and(|word| word >> (slot % 64) & 1 == 1)
+    fn may_start(&self, key: [u8; KEY]) -> bool {
+        is_set(&self.bits, slot_of(key))
+    }
+
+    /// Whether an anchor may stand at the start of `there`; where there is too little to tell, it may.
+    #[inline]
+    pub(crate) fn may_stand(&self, there: &[u8]) -> bool {
+        let Some(key) = there.first_chunk::<KEY>() else {
+            return true;
+        };
+        if !self.may_start(*key) {
+            return false;
+        }
+        // Three bytes are those of many words where there are many signatures.
+        there.first_chunk().is_none_or(|head| {
+            let head = u64::from_le_bytes(*head);
+            is_set(&self.short, slot_of(*key))
+                || is_set(&self.five, slot_of_head(head & FIVE))
+                || is_set(&self.eight, slot_of_head(head))
+        })
     }
 
     /// The anchors that could start at the start of `bytes`.
     pub(crate) fn lookup(&self, bytes: &[u8], ended: bool) -> Lookup<'_> {
         if let Some(key) = bytes.first_chunk::<KEY>() {
-            let group = self.may_start(*key).then(|| self.groups.get(key));
-            let group = group.flatten().map(Vec::as_slice);
-            return Lookup::Entries(group.unwrap_or_default());
+            let group = self.may_stand(bytes).then(|| self.group_of(*key)).flatten();
+            let group = group.and_then(|group| self.groups.get(group));
+            return Lookup::Entries(group.map_or(&[], |(_, entries)| entries));
         }
         let possible = match bytes {
             [] => true,
@@ -168,6 +288,24 @@ impl Anchors {
             Lookup::Entries(&[])
         }
     }
+}
+
+fn set(bits: &mut [u64; SLOTS / 64], slot: usize) {
+    if let Some(word) = bits.get_mut(slot / 64) {
+        *word |= 1 << (slot % 64);
+    }
+}
+
+#[inline]
+fn is_set(bits: &[u64; SLOTS / 64], slot: usize) -> bool {
+    let word = bits.get(slot / 64);
+    word.is_some_and(|word| word >> (slot % 64) & 1 == 1)
+}
+
+/// The slot of the first eight bytes of an anchor, or of some of them.
+#[inline]
+fn slot_of_head(head: u64) -> usize {
+    (head.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - SLOTS.ilog2())) as usize
 }
 
 /// The slot of a key in the table of bits.

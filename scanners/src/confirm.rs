@@ -6,10 +6,12 @@
 //! length and then swallowed ([`Swallow`]): masked and fingerprinted, not stored.
 
 use crate::checks::{Verdict, is_filled};
-use crate::context::Words;
+use crate::context::{Told, Words};
 use crate::fingerprint::Fingerprinter;
 use crate::index::Form;
+use crate::number::Number;
 use crate::scanner::Scanner;
+use crate::seen::Seen;
 use crate::text::{Peek, Text, run_length};
 use crate::{
     Anchor, ByteSet, Class, Fingerprint, FingerprintKey, Pattern, Segment, Shape, Signature,
@@ -31,9 +33,11 @@ pub(crate) struct Candidate {
     /// The next byte to look at.
     at: u64,
     /// Whether a word of the context was found.
-    in_context: bool,
+    words: Told,
 }
 
+/// The number of a pattern among the segments of its signature.
+const PATTERN: u32 = u32::MAX;
 /// So many bytes of a value are seen before its context is looked at.
 const CONTEXT_AFTER: u64 = 12;
 /// Runs that may get longer than this are read only after a word of the context was found.
@@ -65,12 +69,12 @@ impl Candidate {
             stage: 0,
             taken: 0,
             at: start,
-            in_context: false,
+            words: Told::Nothing,
         }
     }
 
-    /// A candidate of a signature whose segments start at once.
-    pub(crate) fn without_anchor(start: u64, signature: u32) -> Candidate {
+    /// A candidate of a signature whose segments start at once, and what is known of its words.
+    pub(crate) fn without_anchor(start: u64, signature: u32, words: Told) -> Candidate {
         Candidate {
             start,
             signature,
@@ -78,7 +82,7 @@ impl Candidate {
             stage: 1,
             taken: 0,
             at: start,
-            in_context: false,
+            words,
         }
     }
 
@@ -91,12 +95,12 @@ impl Candidate {
             stage: 0,
             taken: 0,
             at,
-            in_context: false,
+            words: Told::Nothing,
         }
     }
 
     /// Goes as far as the text at hand allows.
-    pub(crate) fn step(&mut self, text: &Text<'_>, scanner: &Scanner) -> Step {
+    pub(crate) fn step(&mut self, text: &Text<'_>, scanner: &Scanner, seen: &mut Seen) -> Step {
         let Some(signature) = scanner.signatures().get(self.signature as usize) else {
             return Step::No;
         };
@@ -105,7 +109,7 @@ impl Candidate {
             words: scanner.words(self.signature),
             is_built_in: scanner.is_built_in(self.signature),
         };
-        let step = self.step_shape(text, &row, scanner);
+        let step = self.step_shape((text, seen), &row, scanner);
         // Context is looked at once enough of the value is there to be worth it, and only once.
         if matches!(step, Step::More)
             && self.seen(text) >= CONTEXT_AFTER
@@ -124,11 +128,27 @@ impl Candidate {
     /// Whether a word of the context stands before the start, as far as that can be told before
     /// the value is known. Looked at once.
     fn is_in_context(&mut self, text: &Text<'_>, row: &Row<'_>) -> bool {
-        self.in_context = self.in_context || row.may_stand(text, self.start);
-        self.in_context
+        if row.words.is_none_or(|words| words.bare_only) {
+            return true;
+        }
+        self.stands(text, row)
     }
 
-    fn step_shape(&mut self, text: &Text<'_>, row: &Row<'_>, scanner: &Scanner) -> Step {
+    /// Whether a word of the context stands before the start.
+    fn stands(&mut self, text: &Text<'_>, row: &Row<'_>) -> bool {
+        if self.words == Told::Nothing {
+            let stands = |words: &Words| words.stand_before(text, self.start);
+            self.words = Told::by(row.words.is_none_or(stands));
+        }
+        self.words == Told::Stands
+    }
+
+    fn step_shape(
+        &mut self,
+        (text, seen): (&Text<'_>, &mut Seen),
+        row: &Row<'_>,
+        scanner: &Scanner,
+    ) -> Step {
         match &row.signature.shape {
             Shape::Token {
                 anchors,
@@ -143,11 +163,13 @@ impl Candidate {
                     segments,
                     right,
                 };
-                self.step_token(text, &token, &scanner.key)
+                self.step_token((text, seen), &token, &scanner.key)
             }
             Shape::Pattern { pattern, right, .. } => {
                 match scanner.index.forms.get(self.signature as usize) {
-                    Some(Some(form)) => self.step_pattern(text, row, (form, pattern, right)),
+                    Some(Some(form)) => {
+                        self.step_pattern((text, seen), row, (form, pattern, right))
+                    }
                     _ => Step::No,
                 }
             }
@@ -169,7 +191,7 @@ impl Candidate {
     /// that, the first bytes are compared one by one.
     fn step_pattern(
         &mut self,
-        text: &Text<'_>,
+        (text, seen): (&Text<'_>, &mut Seen),
         row: &Row<'_>,
         (form, pattern, right): (&Form, &Pattern, &ByteSet),
     ) -> Step {
@@ -199,7 +221,9 @@ impl Candidate {
             return Step::No;
         }
         let rest = room.get(self.taken as usize..).unwrap_or_default();
-        let length = run_length(rest, &form.alphabet);
+        let at = self.start + u64::from(self.taken);
+        let which = (self.signature, PATTERN);
+        let length = seen.run_length(text, (at, rest.len()), which, &form.alphabet);
         self.taken += as_u32(length);
         if length < rest.len() || room.len() > pattern.maximum() || text.ended {
             return self.ask(text, row, (pattern, right));
@@ -236,8 +260,14 @@ impl Candidate {
             return Step::No;
         }
         let value = text.slice(self.start, end);
+        // A word that is known not to stand there is asked for before the check, any other after it.
+        let is_bare = || value.iter().all(u8::is_ascii_alphanumeric);
+        let asks = row.words.is_some_and(|words| words.bare_only);
+        if asks && self.words == Told::Absent && is_bare() {
+            return Step::No;
+        }
         let verdict = row.verdict(value);
-        if verdict == Verdict::Fails || !row.stands(text, self.start, value) {
+        if verdict == Verdict::Fails || asks && is_bare() && !self.stands(text, row) {
             return Step::No;
         }
         Step::Match {
@@ -246,7 +276,12 @@ impl Candidate {
         }
     }
 
-    fn step_token(&mut self, text: &Text<'_>, token: &Token<'_>, key: &FingerprintKey) -> Step {
+    fn step_token(
+        &mut self,
+        (text, seen): (&Text<'_>, &mut Seen),
+        token: &Token<'_>,
+        key: &FingerprintKey,
+    ) -> Step {
         if self.stage == 0 {
             match self.literal(text, token.anchor) {
                 Progress::Done => {}
@@ -262,20 +297,20 @@ impl Candidate {
                     min,
                     max: u32::MAX,
                 } => {
-                    return self.open_run(text, token, (alphabet, *min), key);
+                    return self.open_run((text, seen), token, (alphabet, *min), key);
                 }
                 Segment::Run { alphabet, min, max } => {
                     if *max > LONG_RUN && !self.is_in_context(text, token.row) {
                         return Step::No;
                     }
-                    self.run(text, alphabet, *min..=*max)
+                    self.run((text, seen), alphabet, *min..=*max)
                 }
                 Segment::Digits {
                     min,
                     max,
                     separators,
                 } => {
-                    return self.digits(text, token, (*min, *max, separators));
+                    return self.number((text, seen), token, (*min, *max, separators));
                 }
             };
             match progress {
@@ -319,14 +354,15 @@ impl Candidate {
     /// Takes what there is of the alphabet, up to the longest length.
     fn run(
         &mut self,
-        text: &Text<'_>,
+        (text, seen): (&Text<'_>, &mut Seen),
         alphabet: &ByteSet,
         lengths: std::ops::RangeInclusive<u32>,
     ) -> Progress {
         let there = text.from(self.at);
         let room = (lengths.end() - self.taken) as usize;
-        let window = there.get(..room).unwrap_or(there);
-        let length = run_length(window, alphabet);
+        let room = room.min(there.len());
+        let which = (self.signature, self.stage);
+        let length = seen.run_length(text, (self.at, room), which, alphabet);
         self.at += length as u64;
         self.taken += as_u32(length);
         if self.taken == *lengths.end() {
@@ -345,12 +381,12 @@ impl Candidate {
     /// Takes the minimum of an open run; from there on it is swallowed.
     fn open_run(
         &mut self,
-        text: &Text<'_>,
+        (text, seen): (&Text<'_>, &mut Seen),
         token: &Token<'_>,
         (alphabet, min): (&ByteSet, u32),
         key: &FingerprintKey,
     ) -> Step {
-        match self.run(text, alphabet, min..=min) {
+        match self.run((text, seen), alphabet, min..=min) {
             Progress::No => return Step::No,
             Progress::More => return Step::More,
             Progress::Done => {}
@@ -364,6 +400,32 @@ impl Candidate {
             SwallowKind::Run(*alphabet)
         };
         Step::Open(Box::new(Swallow::new(self, text, (kind, doubtful), key)))
+    }
+
+    /// A number that was seen whole is not read again; else its digits are taken one by one.
+    fn number(
+        &mut self,
+        (text, seen): (&Text<'_>, &mut Seen),
+        token: &Token<'_>,
+        (min, max, separators): (u32, u32, &ByteSet),
+    ) -> Step {
+        let known = seen.number.filter(|(at, _)| *at == self.at);
+        let known = known.filter(|_| self.taken == 0 && ByteSet::DIGIT.is_subset(token.right));
+        let ends =
+            |(_, number): (u64, Number)| number.ends(text.from(self.at), (min, max), separators);
+        let Some(mut ends) = known.and_then(ends) else {
+            return self.digits(text, token, (min, max, separators));
+        };
+        while let Some(last) = ends.checked_ilog2() {
+            ends &= !(1 << last);
+            let end = self.start + u64::from(last) + 1;
+            if !matches!(text.peek(end), Peek::Byte(after) if token.right.contains(after))
+                && let found @ Step::Match { .. } = self.decide(text, token.row, end)
+            {
+                return found;
+            }
+        }
+        Step::No
     }
 
     /// Takes digits with single separators, then tries the ends from the last to the first.
@@ -459,24 +521,6 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Whether a word of the context stands before `start`, if every match needs one. Where only a
-    /// bare value asks for one, that cannot be told before the value is known.
-    fn may_stand(&self, text: &Text<'_>, start: u64) -> bool {
-        let Some(words) = self.words.filter(|words| !words.bare_only) else {
-            return true;
-        };
-        words.stand_before(text, start)
-    }
-
-    /// Whether a word of the context stands before `start`, if the value asks for one because it
-    /// is bare.
-    fn stands(&self, text: &Text<'_>, start: u64, value: &[u8]) -> bool {
-        let Some(words) = self.words.filter(|words| words.bare_only) else {
-            return true;
-        };
-        !value.iter().all(u8::is_ascii_alphanumeric) || words.stand_before(text, start)
-    }
-
     fn verdict(&self, value: &[u8]) -> Verdict {
         if self.is_built_in && self.signature.class == Class::Secret && is_filled(value) {
             return Verdict::Fails;

@@ -11,6 +11,8 @@ use crate::{Class, Signature};
 /// So many bytes before the window tell whether the first word in it is one: the letters before it,
 /// or the label of a mask.
 const BEFORE: u64 = 32;
+/// So many pairs are looked at in no time.
+const FEW: usize = 6;
 /// Keywords up to this length count only as whole words.
 const WHOLE_WORD_MAX: usize = 4;
 /// How many kinds of pairs are told apart.
@@ -27,10 +29,66 @@ pub(crate) struct Words {
     pub(crate) bare_only: bool,
     /// How far apart the pairs are.
     stride: usize,
-    /// The kinds of the pairs that are looked for.
+    /// The kinds of the pairs that are looked for, and how many there are before each 64.
     kinds: [u64; KINDS / 64],
+    ranks: [u16; KINDS / 64],
+    /// Where the pairs of each of those kinds begin.
+    firsts: Vec<u16>,
     /// Sorted by their kind.
     pairs: Vec<Pair>,
+}
+
+/// What a signature asks of the words before a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// Nothing.
+    Nothing,
+    /// One of its words, so near that looking for it costs next to nothing.
+    NearWord,
+    /// One of its words.
+    Word,
+    /// One of its words, if the match has no separators.
+    WordIfBare,
+}
+
+impl Asks {
+    pub(crate) fn of(signature: &Signature) -> Asks {
+        let Some(context) = &signature.context else {
+            return Asks::Nothing;
+        };
+        let lengths = context.keywords.iter().map(|word| word.len());
+        let stride = lengths.min().unwrap_or_default().saturating_sub(1);
+        if context.bare_only {
+            Asks::WordIfBare
+        } else if usize::from(context.window) <= FEW * stride {
+            Asks::NearWord
+        } else {
+            Asks::Word
+        }
+    }
+
+    /// Whether no match stands without one.
+    pub(crate) fn is_word(self) -> bool {
+        matches!(self, Asks::Word | Asks::NearWord)
+    }
+}
+
+/// What is known of the words before a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Nothing yet, or no word is asked for.
+    Nothing,
+    /// One stands there.
+    Stands,
+    /// None does.
+    Absent,
+}
+
+impl Told {
+    /// Whether one stands there.
+    pub(crate) fn by(stands: bool) -> Told {
+        if stands { Told::Stands } else { Told::Absent }
+    }
 }
 
 /// Two bytes of a keyword.
@@ -66,13 +124,23 @@ impl Words {
             })
             .collect();
         pairs.sort_unstable();
-        let mut kinds = [0; KINDS / 64];
+        let mut kinds = [0_u64; KINDS / 64];
         for pair in &pairs {
             if let Some(word) = kinds.get_mut(usize::from(pair.kind) / 64) {
                 *word |= 1 << (pair.kind % 64);
             }
         }
+        let (mut ranks, mut rank) = ([0; KINDS / 64], 0);
+        for (there, bits) in ranks.iter_mut().zip(&kinds) {
+            *there = rank;
+            rank += u16::try_from(bits.count_ones()).unwrap_or_default();
+        }
+        let mut last = None;
+        let firsts = (0..).zip(&pairs);
+        let firsts = firsts.filter(|(_, pair)| last.replace(pair.kind) != Some(pair.kind));
         Some(Words {
+            ranks,
+            firsts: firsts.map(|(first, _)| first).collect(),
             keywords,
             window: u64::from(context.window),
             of_secrets: signature.class == Class::Secret && !context.bare_only,
@@ -95,6 +163,24 @@ impl Words {
         let window = text.slice(first, start);
         self.stand_in(before, before.len() - window.len())
             && !(self.of_secrets && as_digest_or_name(before, &self.keywords))
+    }
+
+    /// The same as [`Words::stand_before`], told by where which of the words start.
+    pub(crate) fn told<'a>(
+        &self,
+        text: &Text<'_>,
+        start: u64,
+        mut words: impl Iterator<Item = (u64, &'a [u8])>,
+    ) -> Told {
+        let first = start.saturating_sub(self.window);
+        let base = first.saturating_sub(BEFORE).max(text.base);
+        let before = text.slice(base, start);
+        let counts = |(at, word): (u64, &[u8])| {
+            let place = usize::try_from(at.saturating_sub(base));
+            at >= first && place.is_ok_and(|place| stands_at(before, place, word))
+        };
+        let stands = words.any(counts);
+        Told::by(stands && !(self.of_secrets && as_digest_or_name(before, &self.keywords)))
     }
 
     /// Whether any of the words stands in the bytes from this place on.
@@ -125,7 +211,7 @@ impl Words {
 
     /// Whether a word that has a pair of this kind stands around it.
     fn any_around(&self, (window, from): (&[u8], usize), place: usize, kind: u16) -> bool {
-        let first = self.pairs.partition_point(|pair| pair.kind < kind);
+        let first = self.first_of(kind).map_or(0, usize::from);
         let same = self.pairs.get(first..).unwrap_or_default().iter();
         let mut same = same.take_while(|pair| pair.kind == kind);
         same.any(|pair| {
@@ -139,6 +225,16 @@ impl Words {
     }
 }
 
+impl Words {
+    /// Where the pairs of a kind begin, of which there is one.
+    fn first_of(&self, kind: u16) -> Option<u16> {
+        let word = usize::from(kind) / 64;
+        let below = self.kinds.get(word)? & !(u64::MAX << (kind % 64));
+        let rank = usize::from(*self.ranks.get(word)?) + below.count_ones() as usize;
+        self.firsts.get(rank).copied()
+    }
+}
+
 /// What is looked at of two bytes: enough to tell letters apart, whatever their case.
 fn kind(one: u8, other: u8) -> u16 {
     u16::from(one & 31) << 5 | u16::from(other & 31)
@@ -146,8 +242,13 @@ fn kind(one: u8, other: u8) -> u16 {
 
 /// Whether the word counts that stands here, if it does.
 fn stands_at(window: &[u8], start: usize, keyword: &[u8]) -> bool {
-    let there = window.get(start..start + keyword.len());
-    if !there.is_some_and(|there| there.eq_ignore_ascii_case(keyword)) {
+    let Some(there) = window.get(start..start + keyword.len()) else {
+        return false;
+    };
+    // Many words differ in how they end.
+    let ends =
+        there.last().map(u8::to_ascii_lowercase) == keyword.last().map(u8::to_ascii_lowercase);
+    if !ends || !there.eq_ignore_ascii_case(keyword) {
         return false;
     }
     let before = window.get(..start).unwrap_or_default();

@@ -76,7 +76,7 @@ impl Index {
                 }
                 Shape::Token { segments, .. } => {
                     let leading = Leading::new(of_segments(segments), signature);
-                    rows.add(number, signature, &leading)?;
+                    rows.add(number, signature, leading)?;
                 }
                 Shape::Pattern {
                     anchor: Anchor::Prefix(prefixes),
@@ -92,7 +92,7 @@ impl Index {
                 }
                 Shape::Pattern { pattern, .. } => {
                     let leading = Leading::new(sets_of_pattern(pattern.hir(), PLACES), signature);
-                    rows.add(number, signature, &leading)?;
+                    rows.add(number, signature, leading)?;
                 }
                 Shape::PrivateKey => anchors.add_key(Entry::new(number, 0, b"-----BEG"), *b"---"),
                 Shape::Email => email.push(number),

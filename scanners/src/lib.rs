@@ -43,6 +43,7 @@ mod runs;
 mod scanner;
 mod screen;
 mod search;
+mod seen;
 mod session;
 mod simd;
 mod skim;

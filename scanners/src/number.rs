@@ -1,4 +1,4 @@
-//! How long a number at a place could be, whatever signature asks.
+//! How long a number at a place could be, whatever signature asks, and where it could end.
 
 use crate::ByteSet;
 use crate::simd::{AsciiSet, BLOCK, masks};
@@ -8,27 +8,121 @@ pub(crate) const DIGITS_MAX: usize = 63;
 
 const DIGITS: [AsciiSet; 1] = [AsciiSet::new(ByteSet::DIGIT)];
 
-/// For each count, as a bit, whether a number of so many digits could start here and end before a
-/// byte that is no digit. Between two digits any one byte may stand. Where the bytes that would
-/// tell are not at hand, it could; the last bit stands for all counts from [`DIGITS_MAX`] on.
-pub(crate) fn lengths(there: &[u8], ended: bool) -> u64 {
-    let [digits] = masks(there, &DIGITS);
-    let known = there.len().min(BLOCK);
-    let ended = ended && known == there.len();
-    let mut lengths = 0;
-    let (mut count, mut place) = (0, 0);
-    loop {
-        let run = (digits >> place).trailing_ones() as usize;
-        place += run;
-        count += run;
-        if count >= DIGITS_MAX || place + 1 >= known && !ended {
-            return lengths | u64::MAX << count.min(DIGITS_MAX);
+/// The digits at a place, as far as a block shows them: read once, for all rows that ask there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number {
+    /// Which bytes are digits.
+    digits: u64,
+    /// So many bytes are known.
+    known: usize,
+    /// Whether the text ends there.
+    ended: bool,
+}
+
+impl Number {
+    /// What stands at the start of `there`.
+    pub(crate) fn at(there: &[u8], ended: bool) -> Number {
+        let [digits] = masks(there, &DIGITS);
+        let known = there.len().min(BLOCK);
+        Number {
+            digits,
+            known,
+            ended: ended && known == there.len(),
         }
-        lengths |= 1 << count;
-        place += 1;
-        if place >= known || digits >> place & 1 == 0 {
-            return lengths;
+    }
+
+    /// The ends of groups of digits, up to the first of which is not known whether it is one. Between
+    /// two groups any one byte may stand.
+    pub(crate) fn groups(self, there: &[u8]) -> Groups<'_> {
+        Groups {
+            number: self,
+            there,
+            digits: 0,
+            place: Some(0),
         }
+    }
+
+    /// Where a number of up to `max` digits could end, with single bytes of `separators` between
+    /// two digits and no digit after it: the places of last digits, as bits. `None` where more than
+    /// is known here would tell.
+    pub(crate) fn ends(
+        self,
+        there: &[u8],
+        (min, max): (u32, u32),
+        separators: &ByteSet,
+    ) -> Option<u64> {
+        let (mut ends, mut count, mut place) = (0, 0, 0);
+        loop {
+            let run = self.digits.checked_shr(place)?.trailing_ones();
+            count += run;
+            place += run;
+            if count > max || run == 0 {
+                return Some(ends);
+            }
+            let after = place as usize;
+            if after >= self.known && !self.ended || place >= u64::BITS {
+                return None;
+            }
+            ends |= u64::from(count >= min) << (place - 1);
+            let separated = there
+                .get(after)
+                .is_some_and(|byte| separators.contains(*byte));
+            if count == max || !separated {
+                return Some(ends);
+            }
+            if after + 1 >= self.known && !self.ended {
+                return None;
+            }
+            place += 1;
+        }
+    }
+}
+
+/// The end of a group of digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// How many digits stand before it, all groups together.
+    pub(crate) digits: usize,
+    /// How many bytes.
+    pub(crate) end: usize,
+    /// The byte after it, unless the text ends there.
+    pub(crate) after: Option<u8>,
+    /// Whether more than is known would tell if it ends there.
+    pub(crate) is_open: bool,
+}
+
+/// The ends of the groups of a number, in order.
+pub(crate) struct Groups<'a> {
+    number: Number,
+    there: &'a [u8],
+    digits: usize,
+    /// Where the next group starts.
+    place: Option<usize>,
+}
+
+impl Iterator for Groups<'_> {
+    type Item = Group;
+
+    #[inline]
+    fn next(&mut self) -> Option<Group> {
+        let Number {
+            digits,
+            known,
+            ended,
+        } = self.number;
+        let start = self.place?;
+        let run = (digits >> start).trailing_ones() as usize;
+        let end = start + run;
+        self.digits += run;
+        let is_open = self.digits >= DIGITS_MAX || end + 1 >= known && !ended;
+        let goes_on = !is_open && end + 1 < known && digits >> (end + 1) & 1 == 1;
+        self.place = goes_on.then_some(end + 1);
+        Some(Group {
+            digits: self.digits.min(DIGITS_MAX),
+            end,
+            after: self.there.get(end).copied(),
+            is_open,
+        })
     }
 }
 
@@ -37,6 +131,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// For each count, as a bit, whether a number of so many digits could start here and end before a
+    /// byte that is no digit; the last bit stands for all counts from [`DIGITS_MAX`] on.
+    fn lengths(there: &[u8], ended: bool) -> u64 {
+        let number = Number::at(there, ended);
+        number.groups(there).fold(0, |lengths, group| {
+            let from = if group.is_open { u64::MAX } else { 1 };
+            lengths | from << group.digits
+        })
+    }
 
     /// The counts of digits after which none stands.
     fn naive(text: &[u8]) -> Vec<usize> {
@@ -68,6 +172,35 @@ mod tests {
             // What is said of a part holds for the whole.
             let part = text.get(..cut).unwrap_or(text);
             prop_assert_eq!(lengths(part, false) & said, said);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ends_are_those_of_the_digits_taken_one_by_one(
+            text in "[0-9]{1,9}([ -][0-9]{1,7}){0,12}[ -]{0,2}[0-9x]{0,9}", (min, max) in (1_u32..9, 1_u32..24), cut in 0_usize..99, ended: bool,
+        ) {
+            let there = text.get(..cut).unwrap_or(&text).as_bytes();
+            let number = Number::at(there, ended);
+            let Some(ends) = number.ends(there, (min, max), &ByteSet::EMPTY.with(b" ")) else {
+                // Only the end of what is known leaves anything open.
+                prop_assert!(!ended || there.len() >= BLOCK);
+                return Ok(());
+            };
+            let (mut naive, mut count) = (0_u64, 0);
+            for (place, byte) in there.iter().enumerate() {
+                let next = there.get(place + 1).is_some_and(u8::is_ascii_digit);
+                match byte {
+                    b'0'..=b'9' if count == max => break,
+                    b'0'..=b'9' => count += 1,
+                    b' ' if next && count > 0 => continue,
+                    _ => break,
+                }
+                if !next && count >= min {
+                    naive |= 1 << place;
+                }
+            }
+            prop_assert_eq!(ends, naive);
         }
     }
 

@@ -47,12 +47,8 @@ pub(crate) fn local_part_start(text: &Text<'_>, at: u64) -> u64 {
     at
 }
 
-/// Looks for an address around the `@` at `at`.
+/// Looks for the end of an address of which the `@` stands at `at`, after a local part.
 pub(crate) fn address(text: &Text<'_>, at: u64) -> Address {
-    let start = local_part_start(text, at);
-    if start == at {
-        return Address::No;
-    }
     let there = text.from(at + 1);
     let window = there.get(..DOMAIN_MAX).unwrap_or(there);
     let domain = ByteSet::ALNUM.with(b".-");

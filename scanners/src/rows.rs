@@ -1,15 +1,22 @@
 //! The signatures without an anchor, as rows of a bit matrix.
 //!
+//! Signatures that no byte tells apart share a row; numbers have a matrix of their own
+//! ([`numbers`]).
 //! For each of the first bytes of a value, and for the byte before it, the matrix says which rows
 //! allow it; for the run of letters and digits at its start, and for the numbers that could stand
 //! there, which rows allow one of that length. The rows that survive all of them are confirmed one by one. The cost
 //! is the same however many rows of a bank there are.
 
+mod numbers;
+
+use crate::context::{Asks, Told};
 use crate::extent::Reach;
 use crate::index::alphabet;
-use crate::number::{self, DIGITS_MAX};
+use crate::number::Number;
 use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::vocabulary::Surroundings;
 use crate::{ByteSet, CatalogError, Segment, Shape, Signature};
+use numbers::{Digits, Numbers};
 
 /// How many first bytes the matrix looks at.
 const COLUMNS: usize = 16;
@@ -26,6 +33,7 @@ pub(crate) const ALPHABETS: [ByteSet; 5] = [
 ];
 
 /// What is known of the first bytes of a row's matches.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Leading {
     /// The bytes that may stand at each of the first places of every match.
     pub(crate) sets: Vec<ByteSet>,
@@ -35,8 +43,8 @@ pub(crate) struct Leading {
     runs: [(usize, usize); ALPHABETS.len()],
     /// How long all matches are, and what may not follow them.
     end: Option<(usize, ByteSet)>,
-    /// For a number: its shortest and longest length in digits.
-    number: Option<(usize, usize)>,
+    /// What may not stand before them.
+    left: ByteSet,
 }
 
 /// At which places rows are looked for besides at all starts: where only bytes of a set follow.
@@ -72,45 +80,51 @@ pub(crate) const ASSIGNING: ByteSet = ByteSet::EMPTY.with(b"=:\"'");
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     banks: Vec<Bank>,
+    numbers: Vec<Numbers>,
     /// Whether some row has to be looked for at every start.
     pub(crate) everywhere: bool,
+}
+
+/// A row: signatures that look the same, and ask the same of what stands around them.
+#[derive(Debug)]
+struct Kind<Form> {
+    form: Form,
+    asks: Asks,
+    /// Whether a literal stands inside the matches.
+    has_inner: bool,
+    /// The signatures, sorted.
+    members: Vec<u32>,
 }
 
 /// Sixty-four rows.
 #[derive(Debug)]
 struct Bank {
-    /// The signature of each row, and how long its matches are and what may not follow them, if
-    /// they are all equally long.
-    rows: Vec<(u32, Option<(usize, ByteSet)>)>,
-    /// The rows that need a word of their context before them.
+    kinds: Vec<Kind<Leading>>,
+    /// The rows that are nothing without a word before them, and those of which it must be near.
     need_word: u64,
-    /// The rows inside the matches of which a literal stands.
-    inner: u64,
+    need_near: u64,
+    /// The rows all matches of which are equally long.
+    fixed: u64,
     /// By the byte before.
     left: Box<[u64; 256]>,
-    columns: [Box<[u64; 256]>; COLUMNS],
+    columns: Box<[[u64; 256]; COLUMNS]>,
     /// For each of [`ALPHABETS`], by the length of the run of it.
     by_run: [Box<[u64; LENGTHS]>; ALPHABETS.len()],
     /// The rows all columns of which allow letters and digits, and those of which allow all of base64.
     any_alnum: u64,
     any_base64: u64,
-    /// The rows of digits that must end where no digit follows.
-    numbers: u64,
-    /// By the length of a number: which of those allow it.
-    by_digits: Box<[u64; DIGITS_MAX + 1]>,
-    /// By a length: which of those allow it or a longer one.
-    from_digits: Box<[u64; DIGITS_MAX + 1]>,
 }
 
-/// A row that survived.
+/// A signature that could match somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Survivor {
-    /// The signature's index.
+    /// Its index.
     pub(crate) signature: u32,
-    /// Whether a word of its context must stand before it.
-    pub(crate) needs_word: bool,
+    pub(crate) asks: Asks,
     /// Whether a literal must stand inside it.
     pub(crate) has_inner: bool,
+    /// What is known of its words.
+    pub(crate) told: Told,
 }
 
 impl Leading {
@@ -126,12 +140,15 @@ impl Leading {
             phrase: is_phrase(signature),
             runs,
             end: end(signature),
-            number: number(signature),
+            left: match &signature.shape {
+                Shape::Token { left, .. } | Shape::Pattern { left, .. } => *left,
+                _ => ByteSet::EMPTY,
+            },
         }
     }
 
     /// Where a row that starts like this is to be looked for.
-    fn gate(&self, left: &ByteSet) -> Gate {
+    fn gate(&self) -> Gate {
         let within = |count: usize, set: &ByteSet| {
             let first = self.sets.get(..count);
             first.is_some_and(|first| first.iter().all(|bytes| bytes.is_subset(set)))
@@ -143,7 +160,7 @@ impl Leading {
         } else if self.phrase {
             Gate::Phrase
         } else if within(8, &WIDE)
-            && (0..=u8::MAX).all(|byte| left.contains(byte) || ASSIGNING.contains(byte))
+            && (0..=u8::MAX).all(|byte| self.left.contains(byte) || ASSIGNING.contains(byte))
         {
             Gate::Assigned
         } else {
@@ -198,26 +215,13 @@ fn end(signature: &Signature) -> Option<(usize, ByteSet)> {
     }
 }
 
-/// What a signature of nothing but digits allows, if no digit may stand after it.
-fn number(signature: &Signature) -> Option<(usize, usize)> {
-    match &signature.shape {
-        Shape::Token {
-            segments, right, ..
-        } if ByteSet::DIGIT.is_subset(right) => match segments.as_slice() {
-            [Segment::Digits { min, max, .. }] => Some((*min as usize, *max as usize)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 impl Rows {
     /// Adds a signature.
     pub(crate) fn add(
         &mut self,
         number: u32,
         signature: &Signature,
-        leading: &Leading,
+        leading: Leading,
     ) -> Result<(), CatalogError> {
         if leading.sets.is_empty() {
             return Err(CatalogError::Row {
@@ -225,23 +229,31 @@ impl Rows {
                 problem: "it starts with nothing that can be looked for".to_owned(),
             });
         }
-        let left = match &signature.shape {
-            Shape::Token { left, .. } | Shape::Pattern { left, .. } => *left,
-            _ => ByteSet::EMPTY,
-        };
-        self.everywhere |= leading.gate(&left) == Gate::Every;
-        if self.banks.last().is_none_or(|bank| bank.rows.len() == 64) {
-            self.banks.push(Bank::new());
-        }
-        let needs_word = signature
-            .context
-            .as_ref()
-            .is_some_and(|context| !context.bare_only);
-        if let Some(bank) = self.banks.last_mut() {
-            let bit = bank.add(number, &left, leading);
-            bank.need_word |= if needs_word { bit } else { 0 };
-            let has_inner = crate::inner::literals(signature).is_some();
-            bank.inner |= if has_inner { bit } else { 0 };
+        self.everywhere |= leading.gate() == Gate::Every;
+        if let Some(digits) = Digits::of(signature) {
+            let kinds = self.numbers.iter_mut().flat_map(|bank| &mut bank.kinds);
+            if let Some(kind) = Kind::enter(kinds, digits, (number, signature)) {
+                if self
+                    .numbers
+                    .last()
+                    .is_none_or(|bank| bank.kinds.len() == 64)
+                {
+                    self.numbers.push(Numbers::new());
+                }
+                if let Some(bank) = self.numbers.last_mut() {
+                    bank.add(kind);
+                }
+            }
+        } else {
+            let kinds = self.banks.iter_mut().flat_map(|bank| &mut bank.kinds);
+            if let Some(kind) = Kind::enter(kinds, leading, (number, signature)) {
+                if self.banks.last().is_none_or(|bank| bank.kinds.len() == 64) {
+                    self.banks.push(Bank::new());
+                }
+                if let Some(bank) = self.banks.last_mut() {
+                    bank.add(kind);
+                }
+            }
         }
         Ok(())
     }
@@ -254,6 +266,18 @@ impl Rows {
         (alnum, base64): (RunLength, RunLength),
         there: &[u8],
     ) -> bool {
+        let is_digit = there.first().is_some_and(u8::is_ascii_digit);
+        let numbers = if is_digit {
+            self.numbers.as_slice()
+        } else {
+            &[]
+        };
+        if !numbers.is_empty() {
+            let number = Number::at(there, false);
+            if numbers.iter().any(|bank| bank.could_start(before, number)) {
+                return true;
+            }
+        }
         self.banks.iter().any(|bank| {
             let [by_alnum, _, _, by_base64, _] = &bank.by_run;
             let alive = bank.after(before) & alnum.of_table(by_alnum) & base64.of_table(by_base64);
@@ -262,30 +286,120 @@ impl Rows {
         })
     }
 
-    /// Adds the rows that could start at the start of `there`, after the byte `before`; `None` where
-    /// the left boundary holds whatever it is.
+    /// Adds the signatures that could match from a place on, after the byte `before`; `None` where the
+    /// left boundary holds whatever it is. Of those that need a word, only such as have one. The number
+    /// there, if there is one.
     pub(crate) fn survivors(
         &self,
         before: Option<u8>,
-        (there, ended): (&[u8], bool),
+        place: &mut Surroundings<'_>,
         survivors: &mut Vec<Survivor>,
-    ) {
-        let runs = Runs::at(there, ended);
-        let mut numbers = None;
+    ) -> Option<Number> {
+        let (there, ended) = (place.text.from(place.at), place.text.ended);
+        let is_digit = there.first().is_some_and(u8::is_ascii_digit);
+        let number = is_digit.then(|| Number::at(there, ended));
+        for (bank, number) in self.numbers.iter().zip(number.iter().cycle()) {
+            bank.survivors(before, *number, place, survivors);
+        }
+        let mut runs = None;
         for bank in &self.banks {
+            let mut alive = bank.after(before);
             // What says no to most comes first.
-            let mut alive = bank.after(before) & bank.allow(&runs.0);
-            let [alnum, _, _, base64, _] = runs.0;
-            let told = alive & bank.told_by(alnum, base64);
-            alive = told | bank.alive(alive & !told, there);
-            if alive & bank.numbers != 0 {
-                let known = || number::lengths(there, ended);
-                alive &= bank.allow_numbers(*numbers.get_or_insert_with(known));
+            if is_digit {
+                alive = bank.alive(alive, there);
             }
-            while alive != 0 {
-                survivors.extend(bank.survivor(alive.trailing_zeros(), there));
-                alive &= alive - 1;
+            if alive == 0 {
+                continue;
             }
+            let Runs(runs) = runs.get_or_insert_with(|| Runs::at(there, ended));
+            alive &= bank.allow(runs);
+            if !is_digit {
+                let [alnum, _, _, base64, _] = *runs;
+                let told = alive & bank.told_by(alnum, base64);
+                alive = told | bank.alive(alive & !told, there);
+            }
+            let alive = with_words(
+                bank.ending(alive, there),
+                (bank.need_word, bank.need_near),
+                place,
+            );
+            take(&bank.kinds, alive, place, survivors);
+        }
+        if survivors.len() > 1 {
+            survivors.sort_unstable_by_key(|survivor| survivor.signature);
+            survivors.dedup();
+        }
+        number
+    }
+}
+
+/// Those of the rows that need no word, and all where there are words or only near ones are needed.
+fn with_words(alive: u64, (need_word, need_near): (u64, u64), place: &mut Surroundings<'_>) -> u64 {
+    if alive & need_word & !need_near != 0 && place.context().is_empty() {
+        alive & !need_word
+    } else {
+        alive
+    }
+}
+
+/// Adds the signatures of rows; of those that need a word, such as may have one.
+fn take<Form>(
+    kinds: &[Kind<Form>],
+    mut alive: u64,
+    place: &mut Surroundings<'_>,
+    survivors: &mut Vec<Survivor>,
+) {
+    while alive != 0 {
+        if let Some(kind) = kinds.get(alive.trailing_zeros() as usize) {
+            match (kind.asks == Asks::Word, kind.members.as_slice()) {
+                (false, members) => survivors.extend(members.iter().map(|row| kind.survivor(*row))),
+                (true, [row]) if !place.context().may_suit(*row) => {}
+                (true, [row]) => survivors.push(kind.survivor(*row)),
+                (true, members) => {
+                    let rows = place.context().rows();
+                    let rows = rows.filter(|row| members.binary_search(row).is_ok());
+                    survivors.extend(rows.map(|row| kind.survivor(row)));
+                }
+            }
+        }
+        alive &= alive - 1;
+    }
+}
+
+impl<Form: PartialEq> Kind<Form> {
+    /// Enters a signature into the kind of its form; a new one if there is none.
+    fn enter<'a>(
+        mut kinds: impl Iterator<Item = &'a mut Kind<Form>>,
+        form: Form,
+        (number, signature): (u32, &Signature),
+    ) -> Option<Kind<Form>>
+    where
+        Form: 'a,
+    {
+        let asks = Asks::of(signature);
+        let has_inner = crate::inner::literals(signature).is_some();
+        let same = kinds
+            .find(|kind| kind.asks == asks && kind.has_inner == has_inner && kind.form == form);
+        if let Some(kind) = same {
+            kind.members.push(number);
+            return None;
+        }
+        Some(Kind {
+            form,
+            asks,
+            has_inner,
+            members: vec![number],
+        })
+    }
+}
+
+impl<Form> Kind<Form> {
+    fn survivor(&self, signature: u32) -> Survivor {
+        Survivor {
+            signature,
+            asks: self.asks,
+            has_inner: self.has_inner,
+            told: Told::Nothing,
         }
     }
 }
@@ -338,6 +452,11 @@ impl Runs {
     }
 }
 
+/// Which of the bytes at the start of `there` are of each of [`ALPHABETS`].
+pub(crate) fn alphabets_at(there: &[u8]) -> [u64; ALPHABETS.len()] {
+    masks(there, &RUN_SETS)
+}
+
 const RUN_SETS: [AsciiSet; ALPHABETS.len()] = {
     let [alnum, token, plus, base64, dotted] = ALPHABETS;
     [
@@ -352,25 +471,24 @@ const RUN_SETS: [AsciiSet; ALPHABETS.len()] = {
 impl Bank {
     fn new() -> Bank {
         Bank {
-            rows: Vec::new(),
+            kinds: Vec::new(),
             need_word: 0,
-            inner: 0,
+            need_near: 0,
+            fixed: 0,
             left: Box::new([0; 256]),
-            columns: std::array::from_fn(|_| Box::new([0; 256])),
+            columns: Box::new([[0; 256]; COLUMNS]),
             by_run: std::array::from_fn(|_| Box::new([0; LENGTHS])),
             any_alnum: 0,
             any_base64: 0,
-            numbers: 0,
-            by_digits: Box::new([0; DIGITS_MAX + 1]),
-            from_digits: Box::new([0; DIGITS_MAX + 1]),
         }
     }
 
-    /// Adds a row; its bit.
-    fn add(&mut self, number: u32, left: &ByteSet, leading: &Leading) -> u64 {
-        let bit = 1_u64 << self.rows.len();
-        self.rows.push((number, leading.end));
-        allow(self.left.as_mut_slice(), bit, |byte| !left.contains(byte));
+    fn add(&mut self, kind: Kind<Leading>) {
+        let bit = 1_u64 << self.kinds.len();
+        let leading = &kind.form;
+        allow(self.left.as_mut_slice(), bit, |byte| {
+            !leading.left.contains(byte)
+        });
         for (place, column) in self.columns.iter_mut().enumerate() {
             let set = leading.sets.get(place);
             allow(column.as_mut_slice(), bit, |byte| {
@@ -382,26 +500,18 @@ impl Bank {
             let mut first = leading.sets.iter().take(COLUMNS);
             first.all(|set| alphabet.is_subset(set))
         };
+        self.fixed |= if leading.end.is_some() { bit } else { 0 };
         self.any_alnum |= if allow_all(&alnum) { bit } else { 0 };
         self.any_base64 |= if allow_all(&base64) { bit } else { 0 };
-        let lengths = |table: &mut [u64], allowed: &dyn Fn(usize) -> bool| {
-            for (length, mask) in table.iter_mut().enumerate() {
-                *mask |= if allowed(length) { bit } else { 0 };
-            }
-        };
         for (table, (least, most)) in self.by_run.iter_mut().zip(leading.runs) {
-            lengths(table.as_mut_slice(), &|length| {
-                length == UNKNOWN || least <= length && length.min(RUN_MAX) <= most
-            });
+            for (length, mask) in table.iter_mut().enumerate() {
+                let inside = least <= length && length.min(RUN_MAX) <= most;
+                *mask |= if length == UNKNOWN || inside { bit } else { 0 };
+            }
         }
-        if let Some((min, max)) = leading.number {
-            self.numbers |= bit;
-            lengths(self.by_digits.as_mut_slice(), &|length| {
-                min <= length && length <= max || length == DIGITS_MAX && max > length
-            });
-            lengths(self.from_digits.as_mut_slice(), &|length| length <= max);
-        }
-        bit
+        self.need_word |= if kind.asks.is_word() { bit } else { 0 };
+        self.need_near |= if kind.asks == Asks::NearWord { bit } else { 0 };
+        self.kinds.push(kind);
     }
 
     /// The rows that allow this byte before them.
@@ -417,12 +527,19 @@ impl Bank {
     }
 
     /// Those of the rows that allow these bytes.
+    #[inline]
     fn alive(&self, mut alive: u64, there: &[u8]) -> u64 {
-        for (column, byte) in self.columns.iter().zip(there) {
+        let Some(first) = there.first_chunk::<COLUMNS>() else {
+            let columns = self.columns.iter().zip(there);
+            return columns.fold(alive, |alive, (column, byte)| alive & at(column, *byte));
+        };
+        // Four at a time: what ends it early is seldom foreseen.
+        let (columns, bytes) = (self.columns.as_chunks::<4>().0, first.as_chunks::<4>().0);
+        for ([one, two, three, four], [a, b, c, d]) in columns.iter().zip(bytes) {
             if alive == 0 {
                 break;
             }
-            alive &= at(column, *byte);
+            alive &= at(one, *a) & at(two, *b) & at(three, *c) & at(four, *d);
         }
         alive
     }
@@ -435,36 +552,21 @@ impl Bank {
         })
     }
 
-    /// All rows but the numbers that have none of these lengths.
-    fn allow_numbers(&self, lengths: u64) -> u64 {
-        let of = |table: &[u64], length: u32| table.get(length as usize).copied();
-        // All lengths from one on: those that end beyond what is known.
-        let open = 64 - lengths.leading_ones();
-        let mut allowed = !self.numbers | of(self.from_digits.as_slice(), open).unwrap_or_default();
-        let mut rest = lengths & !u64::MAX.unbounded_shl(open);
+    /// Those of the rows that what stands after their matches does not rule out.
+    fn ending(&self, alive: u64, there: &[u8]) -> u64 {
+        let (mut kept, mut rest) = (alive, alive & self.fixed);
         while rest != 0 {
-            let length = rest.trailing_zeros();
-            allowed |= of(self.by_digits.as_slice(), length).unwrap_or(u64::MAX);
+            let row = rest.trailing_zeros();
             rest &= rest - 1;
+            let end = self.kinds.get(row as usize).and_then(|kind| kind.form.end);
+            let ruled_out = end.is_some_and(|(length, right)| {
+                there
+                    .get(length)
+                    .is_some_and(|after| right.contains(*after))
+            });
+            kept &= !(u64::from(ruled_out) << row);
         }
-        allowed
-    }
-
-    /// A row that survived, unless what stands after its matches says no.
-    fn survivor(&self, row: u32, there: &[u8]) -> Option<Survivor> {
-        let (signature, end) = self.rows.get(row as usize)?;
-        if let Some((length, right)) = end
-            && there
-                .get(*length)
-                .is_some_and(|after| right.contains(*after))
-        {
-            return None;
-        }
-        Some(Survivor {
-            signature: *signature,
-            needs_word: self.need_word >> row & 1 == 1,
-            has_inner: self.inner >> row & 1 == 1,
-        })
+        kept
     }
 }
 

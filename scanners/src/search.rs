@@ -10,16 +10,18 @@ pub(crate) use seam::{BeganBefore, Pending, SHOWN};
 
 use crate::anchors::Lookup;
 use crate::confirm::{Candidate, Step, Swallow};
-use crate::context::Words;
+use crate::context::{Asks, Told};
 use crate::inner::Absence;
 use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::pen::Pen;
 use crate::places::local_part_start;
-use crate::rows::Survivor;
+use crate::rows::{Survivor, alphabets_at};
 use crate::scanner::Scanner;
+use crate::seen::Seen;
 use crate::starts::Place;
 use crate::text::{Text, give_back};
+use crate::vocabulary::{Nearby, Surroundings};
 use crate::{Fingerprint, MaskSet, Shape};
 
 /// A match, in the positions of the text searched.
@@ -73,15 +75,9 @@ pub(crate) struct Search {
     absence: Absence,
     swallows: Vec<Swallow>,
     known: NeedleSearch,
-    /// Up to where context words were looked for, and where the last one starts.
-    words_until: u64,
-    last_word: Option<u64>,
+    /// The words before the last place at which a row asked for one.
+    nearby: Nearby,
 }
-
-/// Up to so many rows are asked for their words one by one.
-const WORDS_APART: usize = 5;
-/// How far before a match a word of its context may stand.
-const WINDOW_MAX: u64 = 96;
 
 impl Search {
     /// A search that starts at this position of its text.
@@ -108,6 +104,7 @@ impl Search {
         self.look_known(scanner, text, found);
         give_back(&mut self.live);
         give_back(&mut self.rows);
+        self.nearby.rest();
         self.open_local = if scanner.index.email.is_empty() || text.ended {
             text.end()
         } else {
@@ -176,8 +173,8 @@ impl Search {
     }
 
     fn advance_live(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
-        let mut live = std::mem::take(&mut self.live);
-        live.retain_mut(|candidate| self.stays(scanner, text, candidate, found));
+        let (mut live, mut seen) = (std::mem::take(&mut self.live), Seen::default());
+        live.retain_mut(|candidate| self.stays(scanner, (text, &mut seen), candidate, found));
         live.append(&mut self.live);
         self.live = live;
     }
@@ -186,11 +183,11 @@ impl Search {
     fn stays(
         &mut self,
         scanner: &Scanner,
-        text: &Text<'_>,
+        (text, seen): (&Text<'_>, &mut Seen),
         candidate: &mut Candidate,
         found: &mut Harvest,
     ) -> bool {
-        match candidate.step(text, scanner) {
+        match candidate.step(text, scanner, seen) {
             Step::More => return true,
             Step::No => {}
             Step::Match { end, doubtful } => {
@@ -211,21 +208,21 @@ impl Search {
     /// Looks for new candidates in the rest of the text.
     fn look(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         self.undecided = false;
-        let from = text.index(self.next);
+        let (from, mut seen) = (text.index(self.next), Seen::default());
         for place in scanner.index.places(text.bytes, from) {
             self.next = text.base + place.index as u64;
             let byte = text.bytes.get(place.index).copied();
-            if byte == Some(b':') && !self.look_scheme(scanner, text, found) {
+            if byte == Some(b':') && !self.look_scheme(scanner, (text, &mut seen), found) {
                 // What a scheme announces starts behind it, but an anchor may open with the colon.
                 self.undecided = scanner.index.anchors.odd_first.contains(b':');
                 return;
             }
-            if !self.look_start(scanner, text, place, found) {
+            if !self.look_start(scanner, (text, &mut seen), place, found) {
                 self.undecided = true;
                 return;
             }
             if byte == Some(b'@') {
-                self.look_at_sign(scanner, text, found);
+                self.look_at_sign(scanner, (text, &mut seen), found);
             }
         }
         self.next = self.next.max(text.end());
@@ -255,18 +252,28 @@ impl Search {
         local_part_start(text, at).max(self.earliest.min(at))
     }
 
-    fn look_at_sign(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
+    fn look_at_sign(
+        &mut self,
+        scanner: &Scanner,
+        (text, seen): (&Text<'_>, &mut Seen),
+        found: &mut Harvest,
+    ) {
         let start = self.local_part_start(text, self.next);
         if start < self.next {
             for signature in &scanner.index.email {
                 let candidate = Candidate::around(start, *signature, self.next);
-                self.try_candidate(scanner, text, candidate, found);
+                self.try_candidate(scanner, (text, seen), candidate, found);
             }
         }
     }
 
     /// False if a `://` could stand here and more bytes will tell.
-    fn look_scheme(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) -> bool {
+    fn look_scheme(
+        &mut self,
+        scanner: &Scanner,
+        (text, seen): (&Text<'_>, &mut Seen),
+        found: &mut Harvest,
+    ) -> bool {
         let there = text.from(self.next);
         let length = there.len().min(3);
         if there.get(..length) != b"://".get(..length) {
@@ -277,7 +284,7 @@ impl Search {
         }
         for signature in &scanner.index.user_info {
             let candidate = Candidate::new(self.next + 3, *signature, 0);
-            self.try_candidate(scanner, text, candidate, found);
+            self.try_candidate(scanner, (text, seen), candidate, found);
         }
         true
     }
@@ -286,7 +293,7 @@ impl Search {
     fn look_start(
         &mut self,
         scanner: &Scanner,
-        text: &Text<'_>,
+        (text, seen): (&Text<'_>, &mut Seen),
         place: Place,
         found: &mut Harvest,
     ) -> bool {
@@ -299,67 +306,73 @@ impl Search {
         let Lookup::Entries(entries) = scanner.index.anchors.lookup(there, text.ended) else {
             return false;
         };
+        let mut alphabets = None;
         for entry in entries.iter().filter(|entry| entry.may_stand(there)) {
-            if may_start(scanner, text, entry.signature, self.next) {
+            let alphabets = alphabets.get_or_insert_with(|| alphabets_at(there));
+            if entry.may_follow(alphabets, there.len())
+                && may_start(scanner, text, entry.signature, self.next)
+            {
                 let candidate = Candidate::new(self.next, entry.signature, entry.anchor);
-                self.try_candidate(scanner, text, candidate, found);
+                self.try_candidate(scanner, (text, seen), candidate, found);
             }
         }
         if starts && place.row {
-            self.look_rows(scanner, text, found);
+            self.look_rows(scanner, (text, seen), found);
         }
         true
     }
 
     /// Looks for signatures without an anchor.
-    fn look_rows(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
+    fn look_rows(
+        &mut self,
+        scanner: &Scanner,
+        (text, seen): (&Text<'_>, &mut Seen),
+        found: &mut Harvest,
+    ) {
         let (at, index) = (self.next, &scanner.index);
         let before = text.before(at).filter(|_| !after_escape(text, at));
         let mut rows = std::mem::take(&mut self.rows);
-        let there = (text.from(at), text.ended);
-        index.rows.survivors(before, there, &mut rows);
+        let mut place = Surroundings {
+            text,
+            at,
+            vocabulary: &index.vocabulary,
+            nearby: &mut self.nearby,
+        };
+        let number = index.rows.survivors(before, &mut place, &mut rows);
+        seen.number = number.map(|number| (at, number));
         if rows.iter().any(|row| row.has_inner)
             && index.inner.is_absent(text, at, &mut self.absence)
         {
             rows.retain(|row| !row.has_inner);
         }
-        // Where many ask for a word, one look tells whether there is any at all.
-        if rows.iter().filter(|row| row.needs_word).count() > WORDS_APART
-            && !self.is_after_word(scanner, text)
-        {
-            rows.retain(|row| !row.needs_word);
-        }
-        for row in rows.drain(..) {
-            let words = scanner.words(row.signature).filter(|_| row.needs_word);
-            let stands = |words: &Words| words.stand_before(text, at);
-            if words.is_none_or(stands) {
-                let candidate = Candidate::without_anchor(at, row.signature);
-                self.try_candidate(scanner, text, candidate, found);
+        rows.retain_mut(|row| {
+            if let Some(words) = scanner.words(row.signature) {
+                row.told = match row.asks {
+                    Asks::Nothing => Told::Nothing,
+                    Asks::NearWord => Told::by(words.stand_before(text, at)),
+                    Asks::Word | Asks::WordIfBare => {
+                        let there = place.context().words_for(row.signature);
+                        words.told(text, at, there)
+                    }
+                };
             }
+            row.told != Told::Absent || row.asks == Asks::WordIfBare
+        });
+        for row in rows.drain(..) {
+            let candidate = Candidate::without_anchor(at, row.signature, row.told);
+            self.try_candidate(scanner, (text, seen), candidate, found);
         }
         self.rows = rows;
-    }
-
-    /// Whether any word of any context stands shortly before `next`. Which one, and whether it
-    /// stands there as it must, is asked when a candidate has come that far.
-    fn is_after_word(&mut self, scanner: &Scanner, text: &Text<'_>) -> bool {
-        let earliest = self.next.saturating_sub(WINDOW_MAX);
-        let from = self.words_until.max(earliest).max(text.base);
-        let vocabulary = &scanner.index.vocabulary;
-        let last = vocabulary.last_start(text, from, self.next);
-        self.last_word = last.or(self.last_word);
-        self.words_until = self.next;
-        self.last_word.is_some_and(|start| start >= earliest)
     }
 
     fn try_candidate(
         &mut self,
         scanner: &Scanner,
-        text: &Text<'_>,
+        at: (&Text<'_>, &mut Seen),
         mut candidate: Candidate,
         found: &mut Harvest,
     ) {
-        if self.stays(scanner, text, &mut candidate, found) {
+        if self.stays(scanner, at, &mut candidate, found) {
             self.live.push(candidate);
         }
     }

@@ -5,7 +5,7 @@
 //! anchor could start by the kind of bytes that follow. All others cost nothing further.
 
 use crate::ByteSet;
-use crate::anchors::{Anchors, KEY};
+use crate::anchors::Anchors;
 use crate::rows::{
     ALPHABETS, ASSIGNING, CAPITAL, LONG, PHRASE, RUN_MAX, Rows, RunLength, WIDE, WORDS,
 };
@@ -258,10 +258,8 @@ impl Places<'_> {
             let bit = places.trailing_zeros();
             places &= places - 1;
             let there = self.bytes.get(self.base + bit as usize..);
-            let keep = match there.and_then(<[u8]>::first_chunk::<KEY>) {
-                Some([b'@', ..]) | None => true,
-                Some(key) => self.anchors.may_start(*key),
-            };
+            let there = there.unwrap_or_default();
+            let keep = there.first() == Some(&b'@') || self.anchors.may_stand(there);
             kept |= u64::from(keep) << bit;
         }
         kept

@@ -1,13 +1,15 @@
-//! Whether any word of any context stands in a stretch of a text, told quickly.
+//! Which words of any context stand in a stretch of a text, told quickly.
 //!
 //! Rows that ask for a word are many, and where a value could start there is seldom a word of any
 //! of them. Four bytes at each place are looked up in one table of bits, whatever the number of
-//! words. Deliberately absent: which signature the word belongs to, and whether it counts there
-//! ([`crate::context`] says so); what is said to be absent is.
+//! words; what stands there is noted ([`Nearby`]) and read once, however many rows ask. Deliberately
+//! absent: whether a word counts where it stands ([`crate::context`] says so).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::text::Text;
+use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::text::{Text, give_back};
 use crate::{ByteSet, Signature};
 
 /// How many bytes of a word it is looked up by.
@@ -15,133 +17,370 @@ const HEAD: usize = 4;
 const HEAD_BITS: u32 = 16;
 /// How many kinds of three bytes are told apart.
 const SHORT_BITS: u32 = 15;
+const OPENINGS: usize = 1 << SHORT_BITS;
+/// How far before a match a word of its context may start.
+const REACH: u64 = 96;
+const ASCII: ByteSet = ByteSet::EMPTY.range(0, 127);
+/// So many bytes are read at once.
+const AHEAD: u64 = 64;
 
 /// The words of all contexts.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
-    /// In lower case, sorted.
-    words: Vec<Box<[u8]>>,
-    /// The heads of words of four bytes and more.
-    heads: Box<[u64]>,
-    /// The first three bytes of shorter ones, which count as whole words only.
-    shorts: Box<[u64]>,
-    /// First bytes.
-    first: ByteSet,
+    /// Sorted by their bytes.
+    words: Vec<Word>,
+    /// The bytes at the first three places of all words, in either case, and all that are ASCII.
+    sets: [AsciiSet; 4],
+    /// At which of those places bytes that are no ASCII may stand, as masks.
+    others: [u64; 3],
+    /// The first three bytes of all words.
+    opening: Box<[u64; OPENINGS / 64]>,
+    /// By the heads of words of four bytes and more.
+    long: Table,
+    /// By the first three bytes of shorter ones, which count as whole words only.
+    short: Table,
+}
+
+/// A word, and who asks for it.
+#[derive(Debug)]
+struct Word {
+    /// In lower case.
+    bytes: Box<[u8]>,
+    /// The signatures, sorted.
+    rows: Vec<u32>,
+    /// The kinds of those.
+    kinds: u64,
+}
+
+/// Words by a kind of the bytes they start with.
+#[derive(Debug)]
+struct Table {
+    /// By kind: where its words begin in `entries`, if there are any.
+    first: Box<[u32]>,
+    /// Kinds and words, sorted.
+    entries: Vec<(u32, u32)>,
+}
+
+/// The words that stand shortly before the place that was asked for last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Nearby {
+    /// In the order of their places.
+    words: Vec<Standing>,
+    /// Up to where words were looked for.
+    until: u64,
+    /// The place that was asked for last, how many of the words start before it, and the kinds of the
+    /// signatures that ask for any of those.
+    at: u64,
+    count: usize,
+    kinds: u64,
+}
+
+/// A place, and the words before it, which are read when they are first asked for.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) text: &'a Text<'a>,
+    pub(crate) at: u64,
+    pub(crate) vocabulary: &'a Vocabulary,
+    pub(crate) nearby: &'a mut Nearby,
+}
+
+impl Surroundings<'_> {
+    /// The words before the place.
+    pub(crate) fn context(&mut self) -> Context<'_> {
+        self.nearby.before(self.vocabulary, self.text, self.at)
+    }
+}
+
+/// A word that stands somewhere, or could: at the end of what is at hand it may be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing {
+    start: u64,
+    word: u32,
+    /// The kinds of the signatures that ask for it.
+    kinds: u64,
+}
+
+/// The words that start so shortly before a place that they could count there.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    vocabulary: &'a Vocabulary,
+    standing: &'a [Standing],
+    /// The kinds of the signatures that ask for any of them.
+    kinds: u64,
+}
+
+impl<'a> Context<'a> {
+    /// Whether there are none.
+    pub(crate) fn is_empty(self) -> bool {
+        self.standing.is_empty()
+    }
+
+    /// Whether a signature may ask for one of them.
+    #[inline]
+    pub(crate) fn may_suit(self, signature: u32) -> bool {
+        self.kinds & kind_of(signature) != 0
+    }
+
+    /// The signatures that ask for any of them; some more than once.
+    pub(crate) fn rows(self) -> impl Iterator<Item = u32> {
+        let words = self.standing.iter();
+        let words = words.filter_map(|standing| self.vocabulary.words.get(standing.word as usize));
+        words.flat_map(|word| word.rows.iter().copied())
+    }
+
+    /// The words that a signature asks for, and where they start.
+    #[inline]
+    pub(crate) fn words_for(self, signature: u32) -> impl Iterator<Item = (u64, &'a [u8])> {
+        let standing = if self.may_suit(signature) {
+            self.standing
+        } else {
+            &[]
+        };
+        standing.iter().filter_map(move |standing| {
+            let word = self.vocabulary.words.get(standing.word as usize)?;
+            let asked = word.rows.binary_search(&signature).is_ok();
+            asked.then_some((standing.start, word.bytes.as_ref()))
+        })
+    }
+}
+
+/// Signatures are told apart by their kind, mostly.
+#[inline]
+fn kind_of(signature: u32) -> u64 {
+    1 << (signature % u64::BITS)
+}
+
+impl Word {
+    fn new(bytes: Box<[u8]>, mut rows: Vec<u32>) -> Word {
+        rows.dedup();
+        let kinds = rows
+            .iter()
+            .map(|row| kind_of(*row))
+            .fold(0, |all, kind| all | kind);
+        Word { bytes, rows, kinds }
+    }
+}
+
+impl Table {
+    fn new(bits: u32, mut entries: Vec<(u32, u32)>) -> Table {
+        entries.sort_unstable();
+        let mut first = vec![0; 1 << bits];
+        let mut last = None;
+        for (place, (kind, _)) in (0..).zip(&entries) {
+            if last.replace(*kind) != Some(*kind)
+                && let Some(first) = first.get_mut(*kind as usize)
+            {
+                *first = place;
+            }
+        }
+        Table {
+            first: first.into(),
+            entries,
+        }
+    }
+
+    /// The words of a kind.
+    fn words(&self, kind: u32) -> impl Iterator<Item = u32> {
+        let first = self.first.get(kind as usize).copied().unwrap_or_default();
+        let from = self.entries.get(first as usize..).unwrap_or_default();
+        let same = from.iter().take_while(move |entry| entry.0 == kind);
+        same.map(|entry| entry.1)
+    }
 }
 
 impl Vocabulary {
     pub(crate) fn new(signatures: &[Arc<Signature>]) -> Vocabulary {
-        let contexts = signatures
-            .iter()
-            .filter_map(|signature| signature.context.as_ref());
-        let mut words: Vec<Box<[u8]>> = contexts
-            .flat_map(|context| context.keywords.iter())
-            .filter(|word| !word.is_empty())
-            .map(|word| word.to_ascii_lowercase().as_bytes().into())
-            .collect();
-        words.sort_unstable();
-        words.dedup();
-        let mut vocabulary = Vocabulary {
-            heads: vec![0; (1 << HEAD_BITS) / 64].into(),
-            shorts: vec![0; (1 << SHORT_BITS) / 64].into(),
-            first: words
-                .iter()
-                .filter_map(|word| word.first())
-                .fold(ByteSet::EMPTY, |set, byte| {
-                    set.insert(*byte).insert(byte.to_ascii_uppercase())
-                }),
-            words: Vec::new(),
-        };
-        for word in &words {
-            if let Some(head) = word.first_chunk() {
-                set(&mut vocabulary.heads, head_of(*head));
-            } else {
-                vocabulary.enter_short(word);
+        let mut words: BTreeMap<Box<[u8]>, Vec<u32>> = BTreeMap::new();
+        for (number, signature) in (0..).zip(signatures) {
+            let context = signature.context.iter();
+            for word in context.flat_map(|context| &context.keywords) {
+                if !word.is_empty() {
+                    let bytes = word.to_ascii_lowercase().as_bytes().into();
+                    words.entry(bytes).or_default().push(number);
+                }
             }
         }
-        vocabulary.words = words;
-        vocabulary
+        let (mut long, mut short) = (Vec::new(), Vec::new());
+        let mut opening = Box::new([0; OPENINGS / 64]);
+        for (number, word) in (0..).zip(words.keys()) {
+            for kind in shorts_of(word) {
+                if let Some(bits) = opening.get_mut(kind as usize / 64) {
+                    *bits |= 1 << (kind % 64);
+                }
+            }
+            match word.first_chunk() {
+                Some(head) => long.push((head_of(*head), number)),
+                None => short.extend(shorts_of(word).map(|kind| (kind, number))),
+            }
+        }
+        let [one, two, three] = [0, 1, 2].map(|place| bytes_at(place, words.keys()));
+        Vocabulary {
+            sets: [one, two, three, ASCII].map(AsciiSet::new),
+            others: [one, two, three].map(|set| {
+                let any = (128..=u8::MAX).any(|byte| set.contains(byte));
+                if any { u64::MAX } else { 0 }
+            }),
+            words: words
+                .into_iter()
+                .map(|(bytes, rows)| Word::new(bytes, rows))
+                .collect(),
+            opening,
+            long: Table::new(HEAD_BITS, long),
+            short: Table::new(SHORT_BITS, short),
+        }
     }
 
-    /// Enters a word of up to three bytes with whatever may follow it.
-    fn enter_short(&mut self, word: &[u8]) {
-        let mut three = [0; 3];
-        for (to, from) in three.iter_mut().zip(word) {
-            *to = *from;
-        }
-        let open = 5 * (three.len() - word.len());
-        for rest in 0..1 << open {
-            set(&mut self.shorts, short_of(three) | rest);
-        }
-    }
-
-    /// Where the last word starts that starts between two positions, whether or not it counts.
-    pub(crate) fn last_start(&self, text: &Text<'_>, from: u64, to: u64) -> Option<u64> {
+    /// Adds the words that start between two positions, whether or not they count.
+    fn read(&self, text: &Text<'_>, (from, to): (u64, u64), standing: &mut Vec<Standing>) {
         let (first, last) = (text.index(from), text.index(to));
         let there = text
             .bytes
-            .get(first..(last + HEAD - 1).min(text.bytes.len()))?;
-        let mut heads = there.array_windows::<HEAD>().enumerate().rev();
-        let place = heads.find_map(|(place, head)| {
-            let [one, two, three, _] = *head;
-            let known = is_set(&self.heads, head_of(*head))
-                || is_set(&self.shorts, short_of([one, two, three]));
-            (known && self.stands(text.bytes, first + place)).then_some(place)
-        });
+            .get(first..(last + HEAD - 1).min(text.bytes.len()));
+        let there = there.unwrap_or_default();
+        let count = (there.len() + 1).saturating_sub(HEAD);
+        for block in (0..count).step_by(BLOCK - 2) {
+            let block_there = there.get(block..).unwrap_or_default();
+            let [one, two, three, ascii] = masks(block_there, &self.sets);
+            let [first, second, third] = self.others.map(|others| others & !ascii);
+            let mut places = (one | first) & (two | second) >> 1 & (three | third) >> 2;
+            places &= u64::MAX >> 2;
+            while places != 0 {
+                let place = block + places.trailing_zeros() as usize;
+                places &= places - 1;
+                let head = there.get(place..).and_then(<[u8]>::first_chunk::<HEAD>);
+                if let Some(head) = head {
+                    self.enter_head(text, from + place as u64, *head, standing);
+                }
+            }
+        }
         // At the end of what is at hand there are fewer than four bytes.
-        let cut = (there.len() + 1).saturating_sub(HEAD);
-        let at_end = (cut..last - first)
-            .rev()
-            .find(|place| self.stands(text.bytes, first + place));
-        at_end.or(place).map(|place| from + place as u64)
+        let cut = from + count as u64;
+        for place in cut..to {
+            self.enter(text, place, self.starting_like(text.from(place)), standing);
+        }
     }
 
-    /// Whether a word stands here, or could.
-    fn stands(&self, bytes: &[u8], place: usize) -> bool {
-        let there = bytes.get(place..).unwrap_or_default();
-        let Some(first) = there.first().filter(|first| self.first.contains(**first)) else {
-            return false;
-        };
-        let first = [first.to_ascii_lowercase()];
-        let from = self
-            .words
-            .partition_point(|word| word.as_ref() < first.as_slice());
-        let words = self.words.get(from..).unwrap_or_default();
-        words
-            .iter()
-            .take_while(|word| word.starts_with(&first))
-            .any(|word| {
-                let length = word.len().min(there.len());
-                there.get(..length).is_some_and(|there| {
-                    there.eq_ignore_ascii_case(word.get(..length).unwrap_or_default())
-                })
+    /// Adds the words that start with these bytes.
+    fn enter_head(
+        &self,
+        text: &Text<'_>,
+        place: u64,
+        head: [u8; HEAD],
+        standing: &mut Vec<Standing>,
+    ) {
+        let [one, two, three, _] = head;
+        let kind = short_of([one, two, three]);
+        let bits = self.opening.get(kind as usize / 64 % self.opening.len());
+        if bits.is_some_and(|bits| bits >> (kind % 64) & 1 == 1) {
+            self.enter(text, place, self.long.words(head_of(head)), standing);
+            self.enter(text, place, self.short.words(kind), standing);
+        }
+    }
+
+    /// The words that start with the first byte of these.
+    fn starting_like(&self, there: &[u8]) -> std::ops::Range<u32> {
+        let first = there.first().map(u8::to_ascii_lowercase);
+        let below = |end: bool| {
+            let words = &self.words;
+            words.partition_point(|word| {
+                let byte = word.bytes.first().copied();
+                byte < first || end && byte == first
             })
+        };
+        let at = |place| u32::try_from(place).unwrap_or(u32::MAX);
+        at(below(false))..at(below(true))
+    }
+
+    /// Adds those of the words that stand at a place, or could.
+    fn enter(
+        &self,
+        text: &Text<'_>,
+        start: u64,
+        words: impl Iterator<Item = u32>,
+        standing: &mut Vec<Standing>,
+    ) {
+        let there = text.from(start);
+        standing.extend(words.filter_map(|word| {
+            let Word { bytes, kinds, .. } = self.words.get(word as usize)?;
+            let length = bytes.len().min(there.len());
+            let same = there
+                .get(..length)?
+                .eq_ignore_ascii_case(bytes.get(..length)?);
+            let kinds = *kinds;
+            same.then_some(Standing { start, word, kinds })
+        }));
+    }
+}
+
+impl Nearby {
+    /// The words that start so shortly before `at` that they could count there. Only ever asked for
+    /// later places.
+    pub(crate) fn before<'a>(
+        &'a mut self,
+        vocabulary: &'a Vocabulary,
+        text: &Text<'_>,
+        at: u64,
+    ) -> Context<'a> {
+        // Many ask at one place.
+        if at > self.at {
+            let earliest = at.saturating_sub(REACH);
+            if at > self.until {
+                let gone = self.words.partition_point(|word| word.start < earliest);
+                self.words.drain(..gone);
+                let from = self.until.max(earliest).max(text.base);
+                // Places are close to each other where there are many.
+                let whole = text.end().saturating_sub(HEAD as u64);
+                let to = at.max(whole.min(at + AHEAD));
+                vocabulary.read(text, (from, to), &mut self.words);
+                self.until = to;
+            }
+            self.at = at;
+            self.count = self.words.partition_point(|word| word.start < at);
+            let kinds = self.words.iter().take(self.count).map(|word| word.kinds);
+            self.kinds = kinds.fold(0, |all, kinds| all | kinds);
+        }
+        Context {
+            vocabulary,
+            standing: self.words.get(..self.count).unwrap_or_default(),
+            kinds: self.kinds,
+        }
+    }
+
+    /// Gives back room that was needed for a moment.
+    pub(crate) fn rest(&mut self) {
+        give_back(&mut self.words);
     }
 }
 
 /// The kind of four bytes, whatever the case of letters.
 #[inline]
-fn head_of(head: [u8; HEAD]) -> usize {
+fn head_of(head: [u8; HEAD]) -> u32 {
     let folded = u32::from_le_bytes(head) & 0x1F1F_1F1F;
-    (folded.wrapping_mul(0x9E37_79B1) >> (32 - HEAD_BITS)) as usize
+    folded.wrapping_mul(0x9E37_79B1) >> (32 - HEAD_BITS)
 }
 
 /// The kind of three bytes, whatever the case of letters.
 #[inline]
-fn short_of([one, two, three]: [u8; 3]) -> usize {
-    usize::from(one & 31) << 10 | usize::from(two & 31) << 5 | usize::from(three & 31)
+fn short_of([one, two, three]: [u8; 3]) -> u32 {
+    u32::from(one & 31) << 10 | u32::from(two & 31) << 5 | u32::from(three & 31)
 }
 
-fn set(bits: &mut [u64], bit: usize) {
-    if let Some(word) = bits.get_mut(bit / 64) {
-        *word |= 1 << (bit % 64);
+/// The bytes at one of the first places of words in lower case, in either case; after a short word any.
+fn bytes_at<'a>(place: usize, words: impl Iterator<Item = &'a Box<[u8]>>) -> ByteSet {
+    let all = ByteSet::EMPTY.range(0, u8::MAX);
+    words.fold(ByteSet::EMPTY, |set, word| match word.get(place) {
+        Some(byte) => set.insert(*byte).insert(byte.to_ascii_uppercase()),
+        None => all,
+    })
+}
+
+/// The kinds of the first three bytes of a word, whatever follows a shorter one.
+fn shorts_of(word: &[u8]) -> impl Iterator<Item = u32> {
+    let mut three = [0; 3];
+    for (to, from) in three.iter_mut().zip(word) {
+        *to = *from;
     }
-}
-
-#[inline]
-fn is_set(bits: &[u64], bit: usize) -> bool {
-    bits.get(bit / 64)
-        .is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    let open = 5 * three.len().saturating_sub(word.len());
+    (0..1 << open).map(move |rest| short_of(three) | rest)
 }
 
 #[cfg(test)]
@@ -149,27 +388,45 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Catalog;
+    use crate::{Catalog, SignatureSpec};
 
     proptest! {
         #[test]
         fn no_word_is_missed(
-            pieces in proptest::collection::vec(("[ a-z=\\-]{0,9}", any::<prop::sample::Index>(), any::<bool>()), 1..6),
-            from in 0_usize..20,
+            pieces in proptest::collection::vec(("[ a-zé=\\-]{0,9}", any::<prop::sample::Index>(), any::<bool>()), 1..6),
+            places in proptest::collection::btree_set(0_usize..160, 1..9),
+            cut in 0_usize..200,
         ) {
-            let vocabulary = Vocabulary::new(Catalog::builtin().signatures());
+            let own = SignatureSpec {
+                id: "own".to_owned(),
+                pattern: Some("[0-9]{9}".to_owned()),
+                keywords: vec!["clé".to_owned(), "я=".to_owned(), "=-".to_owned()],
+                ..SignatureSpec::default()
+            };
+            let mut signatures = Catalog::builtin().signatures().to_vec();
+            signatures.push(Arc::new(own.compile().unwrap()));
+            let vocabulary = Vocabulary::new(&signatures);
             let mut bytes = Vec::new();
             for (between, word, upper) in &pieces {
                 bytes.extend_from_slice(between.as_bytes());
-                let word = word.get(&vocabulary.words);
+                let word = &word.get(&vocabulary.words).bytes;
                 bytes.extend(word.iter().map(|byte| if *upper { byte.to_ascii_uppercase() } else { *byte }));
             }
-            let text = Text { bytes: &bytes, base: 100, ended: false };
-            let from = from.min(bytes.len());
-            for to in from..=bytes.len() {
-                let naive = (from..to).rev().find(|place| vocabulary.stands(&bytes, *place));
-                let said = vocabulary.last_start(&text, 100 + from as u64, 100 + to as u64);
-                prop_assert_eq!(said, naive.map(|place| 100 + place as u64));
+            let mut nearby = Nearby::default();
+            for place in places.into_iter().filter(|place| *place <= bytes.len()) {
+                // More may be at hand when a later place is asked for.
+                let hand = (place + cut).min(bytes.len());
+                let text = Text { bytes: &bytes[..hand], base: 100, ended: false };
+                let said = nearby.before(&vocabulary, &text, 100 + place as u64);
+                for start in place.saturating_sub(REACH as usize)..place {
+                    for word in &vocabulary.words {
+                        let there = &bytes[start..place.min(start + word.bytes.len())];
+                        if there.eq_ignore_ascii_case(&word.bytes) {
+                            let mut words = said.words_for(word.rows[0]);
+                            prop_assert!(words.any(|told| told == (100 + start as u64, &*word.bytes)));
+                        }
+                    }
+                }
             }
         }
     }

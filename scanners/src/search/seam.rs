@@ -4,6 +4,7 @@ use super::{Found, Harvest, Search};
 use crate::confirm::Step;
 use crate::opening::KNOWN_MIN;
 use crate::scanner::Scanner;
+use crate::seen::Seen;
 use crate::text::Text;
 
 /// What is under way at the end of a piece of what is looked for over several.
@@ -44,7 +45,7 @@ impl Search {
     ) {
         self.live.retain(|candidate| {
             let goes_on = began_before(candidate.start, candidate.signature);
-            match candidate.clone().step(text, scanner) {
+            match candidate.clone().step(text, scanner, &mut Seen::default()) {
                 Step::No | Step::More => true,
                 Step::Open(_) => goes_on,
                 Step::Match { end, doubtful } => {

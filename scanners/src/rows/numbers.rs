@@ -1,0 +1,191 @@
+//! The rows of digits: all of them are asked at once, by one walk over the groups of the number that
+//! stands at a place.
+
+use super::{Kind, Survivor, allow, at, take, with_words};
+use crate::checks::{Check, Verdict};
+use crate::context::Asks;
+use crate::number::{DIGITS_MAX, Number};
+use crate::vocabulary::Surroundings;
+use crate::{ByteSet, Segment, Shape, Signature};
+
+/// What a row of nothing but digits looks like, if no digit may stand after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Digits {
+    min: usize,
+    max: usize,
+    separators: ByteSet,
+    left: ByteSet,
+    right: ByteSet,
+    check: Option<Check>,
+}
+
+impl Digits {
+    pub(super) fn of(signature: &Signature) -> Option<Digits> {
+        let Shape::Token {
+            segments,
+            left,
+            right,
+            ..
+        } = &signature.shape
+        else {
+            return None;
+        };
+        let [
+            Segment::Digits {
+                min,
+                max,
+                separators,
+            },
+        ] = segments.as_slice()
+        else {
+            return None;
+        };
+        ByteSet::DIGIT.is_subset(right).then_some(Digits {
+            min: *min as usize,
+            max: *max as usize,
+            separators: *separators,
+            left: *left,
+            right: *right,
+            check: signature.check,
+        })
+    }
+
+    /// Whether the check has anything against every one of these values.
+    fn fails(&self, mut values: impl Iterator<Item = impl AsRef<[u8]>>) -> bool {
+        self.check.is_some_and(|check| {
+            values.all(|value| check.verdict(value.as_ref()) == Verdict::Fails)
+        })
+    }
+
+    /// Whether a number of so many digits, or of more than are told apart, may be one.
+    fn allow(&self, length: usize) -> bool {
+        self.min <= length && length <= self.max || length == DIGITS_MAX && self.max > length
+    }
+}
+
+/// Sixty-four kinds of such rows.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    pub(super) kinds: Vec<Kind<Digits>>,
+    /// Those that are nothing without a word before them, and those of which it must be near.
+    need_word: u64,
+    need_near: u64,
+    /// By the byte before, the byte after, and a byte between two digits.
+    left: Box<[u64; 256]>,
+    right: Box<[u64; 256]>,
+    separators: Box<[u64; 256]>,
+    /// By the length of a number: which allow it, and which allow it or a longer one.
+    by_length: Box<[u64; DIGITS_MAX + 1]>,
+    from_length: Box<[u64; DIGITS_MAX + 1]>,
+    /// The lengths that any of them allows.
+    lengths: u64,
+}
+
+impl Numbers {
+    pub(super) fn new() -> Numbers {
+        Numbers {
+            kinds: Vec::new(),
+            need_word: 0,
+            need_near: 0,
+            left: Box::new([0; 256]),
+            right: Box::new([0; 256]),
+            separators: Box::new([0; 256]),
+            by_length: Box::new([0; DIGITS_MAX + 1]),
+            from_length: Box::new([0; DIGITS_MAX + 1]),
+            lengths: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, kind: Kind<Digits>) {
+        let bit = 1 << self.kinds.len();
+        let digits = kind.form;
+        allow(self.left.as_mut_slice(), bit, |byte| {
+            !digits.left.contains(byte)
+        });
+        allow(self.right.as_mut_slice(), bit, |byte| {
+            !digits.right.contains(byte)
+        });
+        allow(self.separators.as_mut_slice(), bit, |byte| {
+            digits.separators.contains(byte)
+        });
+        let tables = self.by_length.iter_mut().zip(self.from_length.iter_mut());
+        for (length, (of, from)) in tables.enumerate() {
+            *of |= if digits.allow(length) { bit } else { 0 };
+            *from |= if length <= digits.max { bit } else { 0 };
+            self.lengths |= u64::from(digits.allow(length)) << length;
+        }
+        self.need_word |= if kind.asks.is_word() { bit } else { 0 };
+        self.need_near |= if kind.asks == Asks::NearWord { bit } else { 0 };
+        self.kinds.push(kind);
+    }
+
+    /// Whether any of them could match a number after this byte, by its lengths.
+    #[inline]
+    pub(super) fn could_start(&self, before: Option<u8>, number: Number) -> bool {
+        let mut groups = number.groups(&[]);
+        self.after(before) != 0
+            && groups.any(|group| group.is_open || self.lengths >> group.digits & 1 == 1)
+    }
+
+    fn after(&self, before: Option<u8>) -> u64 {
+        before.map_or(u64::MAX, |byte| at(&self.left, byte))
+    }
+
+    /// Adds the signatures that a number after this byte matches, as far as digits, separators and
+    /// checks tell, or could with more of the text.
+    pub(super) fn survivors(
+        &self,
+        before: Option<u8>,
+        number: Number,
+        place: &mut Surroundings<'_>,
+        survivors: &mut Vec<Survivor>,
+    ) {
+        let there = place.text.from(place.at);
+        let (mut ends, mut count) = ([(0, 0); ENDS_MAX], 0);
+        let (mut possible, mut alive, mut open) = (self.after(before), 0, 0);
+        for group in number.groups(there) {
+            let of = |table: &[u64; DIGITS_MAX + 1]| table.get(group.digits).copied();
+            let end = ends.get_mut(count).filter(|_| !group.is_open);
+            let Some(end) = end else {
+                open = possible & of(&self.from_length).unwrap_or(u64::MAX);
+                break;
+            };
+            let right = group.after.map_or(u64::MAX, |byte| at(&self.right, byte));
+            let ending = possible & right & of(&self.by_length).unwrap_or_default();
+            if ending != 0 {
+                *end = (group.end, ending);
+                count += 1;
+            }
+            alive |= ending;
+            possible &= group.after.map_or(0, |byte| at(&self.separators, byte));
+            possible &= of(&self.from_length).unwrap_or(u64::MAX);
+            if possible == 0 {
+                break;
+            }
+        }
+        let bare = there
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        alive = with_words(alive | open, (self.need_word, self.need_near), place);
+        let ends = ends.get(..count).unwrap_or_default();
+        let mut rest = alive & !open;
+        while rest != 0 {
+            let row = rest.trailing_zeros();
+            rest &= rest - 1;
+            let ends = ends.iter().filter(|(_, ending)| ending >> row & 1 == 1);
+            let values = ends.filter_map(|(end, _)| there.get(..*end));
+            let fails = self.kinds.get(row as usize).is_some_and(|kind| {
+                // A value in one piece need not be checked where it asks for a word and there is none.
+                let without = kind.asks == Asks::WordIfBare && place.context().is_empty();
+                let values = values.filter(|value| !without || value.len() > bare);
+                kind.form.fails(values)
+            });
+            alive &= !(u64::from(fails) << row);
+        }
+        take(&self.kinds, alive, place, survivors);
+    }
+}
+
+/// So many ends of a number are looked at.
+const ENDS_MAX: usize = 12;
