@@ -21,6 +21,8 @@ pub(crate) const REACH: usize = 256;
 pub(crate) struct Openings {
     /// Sorted.
     anchors: Vec<Box<[u8]>>,
+    /// How long the longest of them is.
+    longest: usize,
     /// Their first bytes.
     first: ByteSet,
     /// Hashes of their first three bytes, for each of two: of the first two.
@@ -69,6 +71,7 @@ impl Openings {
     pub(crate) fn of<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Openings {
         let mut openings = Openings {
             anchors: vec![KEY_HEAD.into()],
+            longest: 0,
             first: ByteSet::EMPTY,
             heads: vec![0; HEADS / 64].into_boxed_slice(),
             pairs: Vec::new(),
@@ -80,6 +83,7 @@ impl Openings {
         openings.anchors.sort_unstable();
         openings.anchors.dedup();
         for anchor in &openings.anchors {
+            openings.longest = openings.longest.max(anchor.len());
             openings.pairs.extend(<[u8; 2]>::try_from(&**anchor));
             let first = anchor.first().copied();
             openings.first = first.map_or(openings.first, |byte| openings.first.insert(byte));
@@ -136,10 +140,13 @@ impl Openings {
 
     /// Whether the beginning of an anchor stands at the end of these bytes, cut off by it.
     pub(crate) fn is_cut(&self, tail: &[u8]) -> bool {
-        let longest = self.anchors.iter().map(|anchor| anchor.len()).max();
-        let from = tail.len().saturating_sub(longest.unwrap_or_default());
+        let from = tail.len().saturating_sub(self.longest);
         (from..tail.len()).any(|at| {
             let rest = tail.get(at..).unwrap_or_default();
+            let starts = rest.first().is_some_and(|first| self.first.contains(*first));
+            if !starts || rest.len() > 1 && !self.has_head(rest) {
+                return false;
+            }
             let next = self.anchors.partition_point(|anchor| **anchor < *rest);
             let next = self.anchors.get(next..).unwrap_or_default();
             let next = next.iter().find(|anchor| anchor.len() > rest.len());
