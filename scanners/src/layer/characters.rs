@@ -203,6 +203,12 @@ impl Encoding {
                     return Trigger::At(position);
                 }
                 Unit::Unknown => return Trigger::NotBefore(position),
+                // Of zero bytes in a row only the last may stand before a letter.
+                Unit::Encoded { .. } if self.is_wide() => {
+                    let there = text.from(position).iter();
+                    let zeros = there.take_while(|byte| **byte == 0).count() as u64;
+                    from = position + zeros.saturating_sub(1).max(1);
+                }
                 Unit::Encoded { length, .. } => from = position + u64::from(length),
                 Unit::Literal => from = position + 1,
             }
