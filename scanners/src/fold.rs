@@ -23,14 +23,11 @@ pub(crate) fn fold(bytes: &[u8], ended: bool) -> Unit {
             Unit::Unknown
         };
     };
-    let Some(character) = std::str::from_utf8(sequence)
-        .ok()
-        .and_then(|text| text.chars().next())
-    else {
+    let Some(code) = code_of(sequence) else {
         return Unit::Literal;
     };
     let length = u8::try_from(length).unwrap_or(4);
-    match folded(character) {
+    match folded(code) {
         None => Unit::Literal,
         Some(Folded::Nothing) => Unit::Encoded {
             length,
@@ -46,6 +43,17 @@ pub(crate) fn fold(bytes: &[u8], ended: bool) -> Unit {
         },
         Some(Folded::Lookalike(byte)) => lookalike(bytes, length, byte, ended),
     }
+}
+
+/// The character that these bytes are.
+fn code_of(sequence: &[u8]) -> Option<u32> {
+    if let [first, second] = *sequence {
+        // Those that are looked at have a first byte that says there are two.
+        let rest = (second & 0xC0 == 0x80).then_some(second & 0x3F)?;
+        return Some(u32::from(first & 0x1F) << 6 | u32::from(rest));
+    }
+    let text = std::str::from_utf8(sequence).ok()?;
+    text.chars().next().map(u32::from)
 }
 
 /// A look-alike letter asks for a view only next to an ASCII letter, digit or joiner: Cyrillic and
@@ -70,8 +78,7 @@ enum Folded {
     Lookalike(u8),
 }
 
-fn folded(character: char) -> Option<Folded> {
-    let code = u32::from(character);
+fn folded(code: u32) -> Option<Folded> {
     match code {
         // Soft hyphen, zero-width and direction marks, word joiner, variation selectors, BOM.
         0xAD
@@ -95,9 +102,9 @@ fn folded(character: char) -> Option<Folded> {
             })
         }
         0x1D7CE..=0x1D7FF => byte(0x30 + (code - 0x1D7CE) % 10),
-        0x370..=0x52F => {
-            let at = LOOKALIKES.iter().find(|(letter, _)| *letter == character);
-            at.map(|(_, byte)| Folded::Lookalike(*byte))
+        FIRST_LETTER..=LAST_LETTER => {
+            let byte = *BY_CODE.get((code - FIRST_LETTER) as usize)?;
+            (byte != 0).then_some(Folded::Lookalike(byte))
         }
         _ => None,
     }
@@ -106,6 +113,24 @@ fn folded(character: char) -> Option<Folded> {
 fn byte(code: u32) -> Option<Folded> {
     u8::try_from(code).ok().map(Folded::To)
 }
+
+/// Greek and Cyrillic.
+const FIRST_LETTER: u32 = 0x370;
+const LAST_LETTER: u32 = 0x52F;
+
+/// By the letter, from the first on: what it looks like, if anything.
+static BY_CODE: [u8; (LAST_LETTER - FIRST_LETTER + 1) as usize] = {
+    let mut table = [0; (LAST_LETTER - FIRST_LETTER + 1) as usize];
+    let mut rest = LOOKALIKES;
+    while let [(letter, byte), others @ ..] = rest {
+        let (_, from) = table.split_at_mut((*letter as u32 - FIRST_LETTER) as usize);
+        if let [entry, ..] = from {
+            *entry = *byte;
+        }
+        rest = others;
+    }
+    table
+};
 
 /// Letters that cannot be told from ASCII ones in common typefaces.
 const LOOKALIKES: &[(char, u8)] = &[
@@ -157,3 +182,24 @@ const LOOKALIKES: &[(char, u8)] = &[
     ('α', b'a'),
     ('ρ', b'p'),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_of_two_bytes_are_read_and_look_as_listed() {
+        for letter in (0x80..0x800).filter_map(char::from_u32) {
+            let mut room = [0; 4];
+            let bytes = letter.encode_utf8(&mut room).as_bytes();
+            assert_eq!(code_of(bytes), Some(u32::from(letter)));
+            let listed = LOOKALIKES.iter().find(|(listed, _)| *listed == letter);
+            let like = match folded(u32::from(letter)) {
+                Some(Folded::Lookalike(byte)) => Some(byte),
+                _ => None,
+            };
+            assert_eq!(like, listed.map(|(_, byte)| *byte), "{letter}");
+        }
+        assert_eq!(code_of(b"\xD0A"), None);
+    }
+}

@@ -143,7 +143,9 @@ impl Openings {
         let from = tail.len().saturating_sub(self.longest);
         (from..tail.len()).any(|at| {
             let rest = tail.get(at..).unwrap_or_default();
-            let starts = rest.first().is_some_and(|first| self.first.contains(*first));
+            let starts = rest
+                .first()
+                .is_some_and(|first| self.first.contains(*first));
             if !starts || rest.len() > 1 && !self.has_head(rest) {
                 return false;
             }

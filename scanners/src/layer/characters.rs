@@ -98,6 +98,7 @@ impl Encoding {
         match self.announces {
             Announce::Byte(byte) => memchr::memchr(byte, bytes),
             Announce::Either(one, other) => memchr::memchr2(one, other, bytes),
+            Announce::NotAscii if matches!(bytes.first(), Some(0xC2..=0xF0)) => Some(0),
             Announce::NotAscii if bytes.is_ascii() => None,
             Announce::NotAscii => bytes.iter().position(|byte| (0xC2..=0xF0).contains(byte)),
         }
