@@ -158,7 +158,9 @@ impl Scan<'_> {
                 session.finish(&mut sink)
             } else {
                 lines.push(bytes);
-                session.push(bytes, &mut sink)
+                // The next read may wait for whoever writes, and somebody for what is there.
+                let pushed = session.push(bytes, &mut sink);
+                pushed.and_then(|()| session.settle(&mut sink))
             };
             progress.clear_before_output(!sink.findings.is_empty());
             self.output(&name, &sink, &lines)?;

@@ -539,6 +539,29 @@ fn scan_goes_on_after_a_file_it_cannot_read() {
 }
 
 #[test]
+fn scan_passes_a_line_on_before_the_next_one_comes() {
+    let place = Place::new();
+    let mut command = place.egret(&["scan", "--redact", "-"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (sender, came) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || lines.try_for_each(|line| sender.send(line.unwrap())));
+    for number in 0..3 {
+        writeln!(stdin, "line {number} of a log.").unwrap();
+        let line = came.recv_timeout(Duration::from_secs(30));
+        assert_eq!(line, Ok(format!("line {number} of a log.")));
+    }
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let _ = reader.join().unwrap();
+}
+
+#[test]
 fn scan_takes_a_long_stream_in_constant_memory() {
     let place = Place::new();
     let line = b"the quick brown fox jumps over the lazy dog, again and again\n";

@@ -204,6 +204,10 @@ impl Decoder {
 /// The most bytes of one [`Pulled::Bytes`].
 pub(crate) const STEP: usize = 16 << 10;
 
+/// Room for what a small frame decodes to: so many bytes for each of its own, and at least so many.
+const SMALL_RATIO: usize = 16;
+const SMALL_STEP: usize = 512;
+
 /// The most codings on one body.
 pub(crate) const MAX_LAYERS: usize = 3;
 
@@ -380,7 +384,12 @@ impl Layer {
 
     /// Runs the codec once: its output, and whether anything moved.
     fn run(&mut self) -> Result<(Bytes, bool), DecodeError> {
-        let mut space = BytesMut::zeroed(STEP);
+        // A small frame seldom decodes to much; where it does, the codec holds the rest until the next run.
+        let room = match self.full {
+            true => STEP,
+            false => (self.input.len() * SMALL_RATIO).clamp(SMALL_STEP, STEP),
+        };
+        let mut space = BytesMut::zeroed(room);
         let mut output = WriteBuffer::new_initialized(&mut space);
         let mut input = PartialBuffer::new(self.input.as_ref());
         let had_input = !self.input.is_empty();
