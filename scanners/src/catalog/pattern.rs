@@ -173,7 +173,11 @@ impl Pattern {
     pub(crate) fn opens(&self, bytes: &[u8]) -> Option<bool> {
         let (before, literal) = self.opening.as_ref()?;
         let bytes = bytes.get(..self.maximum).unwrap_or(bytes);
-        let place = bytes.iter().position(|byte| !before.contains(*byte))?;
+        let place = crate::text::run_length(bytes, before);
+        if place == bytes.len() {
+            // There is no room for the literal.
+            return (place == self.maximum).then_some(false);
+        }
         let there = bytes.get(place..).unwrap_or_default();
         let length = there.len().min(literal.len());
         if there.get(..length) != literal.get(..length) {

@@ -55,6 +55,23 @@ impl Check {
         self.failure == Verdict::Fails
     }
 
+    /// How a number for which the check holds is grouped, if it is not written in one piece: the lengths
+    /// of the groups, a hexadecimal digit each. `None` if the check does not say.
+    pub(crate) fn layouts(&self) -> Option<&'static [u32]> {
+        Some(match self.name {
+            "card" | "test-card" => money::CARD_GROUPS,
+            "ssn" | "itin" => &[0x324],
+            "cpf" => &[0x3332, 0x92],
+            "cnpj" => &[0x2_3342],
+            "ch-ahv" => &[0x3442],
+            "be-nrn" => &[0x2_2232, 0x632],
+            "cz-sk-birth" => &[0x64],
+            "th-citizen" => &[0x1_4521],
+            "kr-rrn" => &[0x67],
+            _ => return None,
+        })
+    }
+
     /// Rewrites a value of the right shape so that the check holds, where there is a way to.
     pub(crate) fn mend(&self, value: &mut Vec<u8>) {
         mend::mend(self.name, value);
@@ -233,3 +250,57 @@ const CHECKS: &[Check] = &[
     documented("uuid", things::uuid),
     documented("luhn", luhn),
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn layouts_are_those_of_the_examples() {
+        let signatures = crate::Catalog::builtin();
+        let mut seen = 0;
+        for signature in signatures.signatures() {
+            let layouts = signature.check.and_then(|check| check.layouts());
+            let crate::Shape::Token { .. } = &signature.shape else {
+                continue;
+            };
+            let mut maker = crate::ExampleMaker::new(7);
+            for _ in 0..40 {
+                let (Some(layouts), Some(example)) = (layouts, maker.value(signature)) else {
+                    continue;
+                };
+                let check = signature.check.unwrap();
+                let grouped = example.iter().any(|byte| !byte.is_ascii_alphanumeric());
+                if grouped && check.verdict(&example) == Verdict::Holds {
+                    let layout = numbers::grouping(&example).unwrap();
+                    assert!(layouts.contains(&layout), "{} {layout:x}", signature.id);
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 0);
+    }
+
+    proptest! {
+        /// A number that is grouped in any other way fails.
+        #[test]
+        fn no_other_layout_holds(groups in proptest::collection::vec("[0-9]{1,8}", 2..7), separator in "[ ./-]") {
+            let value = groups.join(&separator);
+            let layout = groups.iter().fold(0, |layout, group| layout << 4 | group.len() as u32);
+            for check in all() {
+                if let Some(layouts) = check.layouts() {
+                    let digits = groups.iter().map(String::len).sum::<usize>();
+                    let mut mended = value.clone().into_bytes();
+                    check.mend(&mut mended);
+                    for value in [value.as_bytes(), &mended] {
+                        if check.verdict(value) != Verdict::Fails && numbers::grouping(value) == Some(layout) {
+                            prop_assert!(layouts.contains(&layout), "{} {digits}", check.name());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

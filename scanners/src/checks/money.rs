@@ -75,7 +75,8 @@ const TEST_CARDS: &[u64] = &[
 ];
 
 /// How the networks print numbers: the lengths of the groups, a hexadecimal digit each.
-const CARD_GROUPS: &[u32] = &[0x4444, 0x465, 0x464, 0x4_4443, 0x4441, 0x6D, 0x4442, 0x445];
+pub(super) const CARD_GROUPS: &[u32] =
+    &[0x4444, 0x465, 0x464, 0x4_4443, 0x4441, 0x6D, 0x4442, 0x445];
 /// No card has more digits.
 const CARD_MAX: usize = 19;
 

@@ -79,7 +79,17 @@ pub(super) struct Numbers {
     from_length: Box<[u64; DIGITS_MAX + 1]>,
     /// The lengths that any of them allows.
     lengths: u64,
+    /// For each of the first groups, by its length: which allow it before others, and which as the
+    /// last one.
+    inner: Box<[[u64; GROUP_MAX + 1]; GROUPS]>,
+    last: Box<[[u64; GROUP_MAX + 1]; GROUPS]>,
+    /// Those that allow any groups.
+    any_groups: u64,
 }
+
+/// So many groups are told apart, of lengths up to this one.
+const GROUPS: usize = 8;
+const GROUP_MAX: usize = 15;
 
 impl Numbers {
     pub(super) fn new() -> Numbers {
@@ -93,6 +103,9 @@ impl Numbers {
             by_length: Box::new([0; DIGITS_MAX + 1]),
             from_length: Box::new([0; DIGITS_MAX + 1]),
             lengths: 0,
+            inner: Box::new([[0; GROUP_MAX + 1]; GROUPS]),
+            last: Box::new([[0; GROUP_MAX + 1]; GROUPS]),
+            any_groups: 0,
         }
     }
 
@@ -114,9 +127,38 @@ impl Numbers {
             *from |= if length <= digits.max { bit } else { 0 };
             self.lengths |= u64::from(digits.allow(length)) << length;
         }
+        self.add_layouts(bit, digits.check.and_then(|check| check.layouts()));
         self.need_word |= if kind.asks.is_word() { bit } else { 0 };
         self.need_near |= if kind.asks == Asks::NearWord { bit } else { 0 };
         self.kinds.push(kind);
+    }
+
+    /// Enters how the numbers of a row are grouped; those in one piece are never ruled out by it.
+    fn add_layouts(&mut self, bit: u64, layouts: Option<&[u32]>) {
+        if let Some(lengths) = self.last.first_mut() {
+            lengths.iter_mut().for_each(|rows| *rows |= bit);
+        }
+        let Some(layouts) = layouts else {
+            let tables = self.inner.iter_mut().chain(self.last.iter_mut());
+            tables.flatten().for_each(|rows| *rows |= bit);
+            self.any_groups |= bit;
+            return;
+        };
+        for layout in layouts {
+            let groups = (u32::BITS - layout.leading_zeros()).div_ceil(4);
+            for (place, group) in (0..groups).rev().enumerate() {
+                let length = (layout >> (4 * group) & 15) as usize;
+                let table = if group == 0 {
+                    &mut self.last
+                } else {
+                    &mut self.inner
+                };
+                let rows = table
+                    .get_mut(place)
+                    .and_then(|lengths| lengths.get_mut(length));
+                rows.into_iter().for_each(|rows| *rows |= bit);
+            }
+        }
     }
 
     /// Whether any of them could match a number after this byte, by its lengths.
@@ -142,8 +184,18 @@ impl Numbers {
     ) {
         let there = place.text.from(place.at);
         let (mut ends, mut count) = ([(0, 0); ENDS_MAX], 0);
-        let (mut possible, mut alive, mut open) = (self.after(before), 0, 0);
-        for group in number.groups(there) {
+        let words = (self.need_word, self.need_near);
+        let mut possible = with_words(self.after(before), words, place);
+        let (mut alive, mut open, mut digits) = (0, 0, 0);
+        for (group, which) in number.groups(there).zip(0_usize..) {
+            let length = group.digits.saturating_sub(digits).min(GROUP_MAX);
+            digits = group.digits;
+            let in_groups = |table: &[[u64; GROUP_MAX + 1]; GROUPS]| {
+                let lengths = table.get(which);
+                lengths.map_or(self.any_groups, |lengths| {
+                    lengths.get(length).copied().unwrap_or_default()
+                })
+            };
             let of = |table: &[u64; DIGITS_MAX + 1]| table.get(group.digits).copied();
             let end = ends.get_mut(count).filter(|_| !group.is_open);
             let Some(end) = end else {
@@ -152,13 +204,14 @@ impl Numbers {
             };
             let right = group.after.map_or(u64::MAX, |byte| at(&self.right, byte));
             let ending = possible & right & of(&self.by_length).unwrap_or_default();
+            let ending = ending & in_groups(&self.last);
             if ending != 0 {
                 *end = (group.end, ending);
                 count += 1;
             }
             alive |= ending;
             possible &= group.after.map_or(0, |byte| at(&self.separators, byte));
-            possible &= of(&self.from_length).unwrap_or(u64::MAX);
+            possible &= of(&self.from_length).unwrap_or(u64::MAX) & in_groups(&self.inner);
             if possible == 0 {
                 break;
             }
@@ -167,7 +220,7 @@ impl Numbers {
             .iter()
             .take_while(|byte| byte.is_ascii_digit())
             .count();
-        alive = with_words(alive | open, (self.need_word, self.need_near), place);
+        alive |= open;
         let ends = ends.get(..count).unwrap_or_default();
         let mut rest = alive & !open;
         while rest != 0 {
