@@ -371,10 +371,9 @@ impl Closer {
         let wide = run_of::<WIDE_STREAK>(telling | places.first) & !silence;
         let wide_code = wide & run_of::<WIDE_STREAK>(of(code) | zero);
         let wide_text = near::<{ WIDE_TEXT - WIDE_STREAK }>(wide) & run_of::<WIDE_TEXT>(text);
-        let with_at = near::<{ WIDE_STREAK - STREAK }>(streaks & at) & run_of::<WIDE_STREAK>(text);
         let ended = |starts: u128, length: usize| starts >> (WIDE_TEXT - length);
         let plain = ended(short, STREAK) | ended(long, TEXT_STREAK);
-        low(plain | ended(wide_code | with_at, WIDE_STREAK) | wide_text)
+        low(plain | ended(wide_code, WIDE_STREAK) | wide_text)
     }
 }
 
@@ -546,11 +545,6 @@ mod tests {
                     self.all(streak, telling) && self.has_pair(streak)
                 });
             let wide = window(WIDE_STREAK);
-            let has_at = |start| {
-                let streak = (start, start + STREAK as i64 - 1);
-                self.all(streak, telling) && self.any(streak, |byte| byte == b'@')
-            };
-            let with_at = self.all(wide, text) && (wide.0..=streak.0).any(has_at);
             let is_wide = |start: i64| {
                 let end = start + WIDE_STREAK as i64 - 1;
                 let silence = |at| self.all((at, at + SILENCE as i64 - 1), |byte| byte == 0);
@@ -560,7 +554,7 @@ mod tests {
             let wide_code = is_wide(wide.0) && self.all(wide, code);
             let (start, _) = window(WIDE_TEXT);
             let wide_text = self.all(window(WIDE_TEXT), text) && (start..=wide.0).any(is_wide);
-            short || long || with_at || wide_code || wide_text
+            short || long || wide_code || wide_text
         }
     }
 

@@ -26,7 +26,7 @@ const QUIET: u64 = 96;
 /// Where a view could not be closed, so many bytes are decoded before it is tried again.
 const BREAKS_APART: u64 = 32;
 
-/// So many telling bytes in a row keep a view of a part of a run open.
+/// So many telling bytes in a row keep a view of a part of a run open. Zeros between them do not count.
 const TELLING_STREAK: u32 = 8;
 
 /// Room is made at once for what so many characters of a run decode to.
@@ -78,25 +78,27 @@ impl Source {
     }
 }
 
-/// How many telling bytes came last, and how many zeros.
+/// How many letters came last with nothing between them but zeros, and how many zeros after them.
+/// Letters are telling bytes.
 #[derive(Clone, Copy, Default)]
 struct Streak {
-    telling: u32,
+    letters: u32,
     zeros: u32,
 }
 
 impl Streak {
     /// Whether the next byte is telling. UTF-32 has three zeros in a row; more are silence.
     fn take(&mut self, byte: u8) -> bool {
-        self.zeros = match byte {
-            0 => self.zeros.saturating_add(1),
-            _ => 0,
-        };
+        if byte == 0 {
+            self.zeros = self.zeros.saturating_add(1);
+        } else {
+            self.zeros = 0;
+            self.letters = self.letters.saturating_add(1);
+        }
         let telling = TELLING.contains(byte) && self.zeros < SILENCE;
-        self.telling = match telling {
-            true => self.telling.saturating_add(1),
-            false => 0,
-        };
+        if !telling {
+            self.letters = 0;
+        }
         telling
     }
 }
@@ -440,7 +442,7 @@ impl View {
         };
         for (byte, source) in bytes.iter().zip(sources) {
             streak.take(*byte);
-            if streak.telling >= TELLING_STREAK {
+            if streak.letters >= TELLING_STREAK {
                 self.quiet_since = source.start() + source.length();
             }
         }
@@ -458,7 +460,7 @@ impl View {
             return false;
         };
         if streak.take(byte) {
-            if streak.telling >= TELLING_STREAK {
+            if streak.letters >= TELLING_STREAK {
                 self.quiet_since = self.fed;
             }
             return false;
