@@ -104,6 +104,7 @@ impl Read {
         signs: 0,
     };
 
+    #[inline]
     fn of(bytes: &[u8]) -> Read {
         let [
             upper,

@@ -157,6 +157,7 @@ impl Iterator for Places<'_> {
 
 impl Places<'_> {
     /// The masks of the block at an index. What is not there yet may be of the sets of the gates.
+    #[inline]
     fn read(&self, index: usize) -> Masks {
         let rest = self.bytes.get(index..).unwrap_or_default();
         if rest.is_empty() {
