@@ -9,7 +9,6 @@ use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::skim::{Sign, Skim};
 use crate::text::{Text, run_length};
 use crate::units::sextet;
-use std::sync::LazyLock;
 
 /// An encoding of runs, with the alignment it assumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,14 +103,18 @@ pub(crate) const VALUE_MAX: u8 = 63;
 const NO_VALUE: u8 = u8::MAX;
 
 impl Values {
-    fn new(kind: RunKind) -> Values {
-        let mut bytes = 0..=u8::MAX;
-        Values(std::array::from_fn(|_| {
-            bytes
-                .next()
-                .and_then(|byte| kind.value(byte))
-                .unwrap_or(NO_VALUE)
-        }))
+    const fn new(kind: RunKind) -> Values {
+        let mut values = [NO_VALUE; 256];
+        let mut rest: &mut [u8] = &mut values;
+        let mut byte = 0_u8;
+        while let [entry, others @ ..] = rest {
+            if let Some(value) = kind.value(byte) {
+                *entry = value;
+            }
+            rest = others;
+            byte = byte.wrapping_add(1);
+        }
+        Values(values)
     }
 
     #[inline]
@@ -121,10 +124,10 @@ impl Values {
     }
 }
 
-static BASE64_VALUES: LazyLock<Values> = LazyLock::new(|| Values::new(RunKind::Base64));
-static BASE32_VALUES: LazyLock<Values> = LazyLock::new(|| Values::new(RunKind::Base32(false)));
-static BASE32_LOWER_VALUES: LazyLock<Values> = LazyLock::new(|| Values::new(RunKind::Base32(true)));
-static HEX_VALUES: LazyLock<Values> = LazyLock::new(|| Values::new(RunKind::Hex(0)));
+static BASE64_VALUES: Values = Values::new(RunKind::Base64);
+static BASE32_VALUES: Values = Values::new(RunKind::Base32(false));
+static BASE32_LOWER_VALUES: Values = Values::new(RunKind::Base32(true));
+static HEX_VALUES: Values = Values::new(RunKind::Hex(0));
 
 /// One step of decoding.
 pub(crate) enum RunStep {
@@ -151,7 +154,7 @@ impl RunKind {
         self.value(byte).is_some()
     }
 
-    pub(crate) fn value(self, byte: u8) -> Option<u8> {
+    pub(crate) const fn value(self, byte: u8) -> Option<u8> {
         match self {
             RunKind::Base64 => sextet(byte),
             RunKind::Base32(lower) => match byte {

@@ -5,6 +5,7 @@
 //! there as a whole.
 
 use crate::ByteSet;
+use crate::runs::RunKind;
 use crate::text::run_length;
 
 /// The longest encoded character, in bytes: two JSON escapes that make a surrogate pair, a long
@@ -156,11 +157,12 @@ enum Digits {
 
 /// `count` hexadecimal digits at the start of `bytes`.
 fn hex_number(bytes: &[u8], count: usize) -> Digits {
+    let values = RunKind::Hex(0).values();
     let mut value = 0;
     for at in 0..count {
-        match bytes.get(at).map(|byte| char::from(*byte).to_digit(16)) {
-            Some(Some(digit)) => value = value * 16 + digit,
-            Some(None) => return Digits::None,
+        match bytes.get(at).map(|byte| values.of(*byte)) {
+            Some(digit @ 0..16) => value = value * 16 + u32::from(digit),
+            Some(_) => return Digits::None,
             None => return Digits::Unknown,
         }
     }
@@ -356,7 +358,7 @@ pub(crate) fn utf7(bytes: &[u8], ended: bool) -> Unit {
 const STANDARD: ByteSet = ByteSet::BASE64;
 
 /// The value of a byte of base64 or base64url (RFC 4648 sections 4 and 5).
-pub(crate) fn sextet(byte: u8) -> Option<u8> {
+pub(crate) const fn sextet(byte: u8) -> Option<u8> {
     match byte {
         b'A'..=b'Z' => Some(byte - b'A'),
         b'a'..=b'z' => Some(byte - b'a' + 26),

@@ -89,7 +89,12 @@ impl Encoding {
 
     /// The bytes at the start that stand for themselves whatever follows them.
     pub(crate) fn literals<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let length = self.announced(bytes).unwrap_or(bytes.len());
+        /// Mostly the next encoded character stands no farther.
+        const NEAR: usize = 8;
+        let mut near = bytes.iter().take(NEAR);
+        let length = near.position(|byte| self.may_start_with(*byte));
+        let length = length.or_else(|| self.announced(bytes));
+        let length = length.unwrap_or(bytes.len());
         bytes.get(..length).unwrap_or_default()
     }
 
