@@ -71,10 +71,38 @@ const HOSTILE: &[Repeated] = &[
         "4929 1234 5678 9012 ",
         Carrier::Text,
     ),
+    ("worst: single digits", "1 2 3 4 5 6 7 8 9 0 ", Carrier::Text),
+    ("worst: pairs of digits", "12 34 56 78 ", Carrier::Text),
+    ("worst: dates", "2024-01-02 1999/12/31 ", Carrier::Text),
+    (
+        "worst: account numbers",
+        "DE89 3704 0044 0532 0130 01 ",
+        Carrier::Text,
+    ),
     ("worst: all digits", "1234567890", Carrier::Text),
     (
         "worst: hexadecimal",
         "deadbeef0123456789abcdef",
+        Carrier::Text,
+    ),
+    (
+        "worst: digests",
+        "0123456789abcdef0123456789abcdef ",
+        Carrier::Text,
+    ),
+    (
+        "worst: bearers",
+        "bearer aaaaaaaaaaaaaaaaaaaaaaaa ",
+        Carrier::Text,
+    ),
+    (
+        "worst: glued prefixes",
+        "sk-ghp_glpat-xoxb-AKIAeyJ",
+        Carrier::Text,
+    ),
+    (
+        "worst: tokens in tokens",
+        "eyJhbGciOiJIUzI1NiJ9.",
         Carrier::Text,
     ),
     ("worst: deep json", "[[[[{\"a\":", Carrier::Json),
@@ -86,6 +114,7 @@ const HOSTILE: &[Repeated] = &[
     ),
     ("worst: percent", "%41%42%20%2525", Carrier::Form),
     ("worst: entities", "&#65;&#x42;&amp;#67;", Carrier::Xml),
+    ("worst: addresses", "a@b.co", Carrier::Text),
     ("worst: at signs", "a@b.c@d.e@", Carrier::Text),
     ("worst: schemes", "a://b:c://d:e@", Carrier::Text),
     (

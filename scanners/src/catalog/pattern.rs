@@ -51,6 +51,8 @@ pub struct Pattern {
     maximum: usize,
     /// What every match starts with: bytes of the set, then the literal.
     opening: Option<(ByteSet, Box<[u8]>)>,
+    /// The same, of the last such literal, if there is another one.
+    later: Option<(ByteSet, Box<[u8]>)>,
     compiled: OnceLock<Option<Regex>>,
 }
 
@@ -88,13 +90,20 @@ impl Pattern {
         if maximum > MAX_MATCH {
             return Err(PatternError::TooLong(maximum));
         }
-        let opening = opening(&hir);
+        let mut openings = openings(&hir);
+        let later = if openings.len() > 1 {
+            openings.pop()
+        } else {
+            None
+        };
+        let opening = openings.into_iter().next();
         Ok(Self {
             text: text.into(),
             hir,
             minimum,
             maximum,
             opening,
+            later,
             compiled: OnceLock::new(),
         })
     }
@@ -171,7 +180,13 @@ impl Pattern {
     /// explains; `None` if that one is not there yet.
     #[must_use]
     pub(crate) fn opens(&self, bytes: &[u8]) -> Option<bool> {
-        let (before, literal) = self.opening.as_ref()?;
+        let opens = self.shows(self.opening.as_ref()?, bytes)?;
+        let later = self.later.as_ref();
+        Some(opens && later.and_then(|later| self.shows(later, bytes)) != Some(false))
+    }
+
+    /// Whether a literal stands where it must, if the bytes tell.
+    fn shows(&self, (before, literal): &(ByteSet, Box<[u8]>), bytes: &[u8]) -> Option<bool> {
         let bytes = bytes.get(..self.maximum).unwrap_or(bytes);
         let place = crate::text::run_length(bytes, before);
         if place == bytes.len() {
@@ -214,22 +229,26 @@ impl Pattern {
 }
 
 /// What every match starts with: bytes of a set, one or more, then a literal whose first byte is
-/// not in it.
-fn opening(hir: &Hir) -> Option<(ByteSet, Box<[u8]>)> {
+/// not in it. For every such literal.
+fn openings(hir: &Hir) -> Vec<(ByteSet, Box<[u8]>)> {
+    let mut openings = Vec::new();
     let HirKind::Concat(parts) = hir.kind() else {
-        return None;
+        return openings;
     };
     let mut before = ByteSet::EMPTY;
     for part in parts {
         if let HirKind::Literal(literal) = part.kind()
             && before != ByteSet::EMPTY
-            && !before.contains(*literal.0.first()?)
+            && literal
+                .0
+                .first()
+                .is_some_and(|first| !before.contains(*first))
         {
-            return Some((before, literal.0.clone()));
+            openings.push((before, literal.0.clone()));
         }
         before = before.union(crate::index::alphabet(part));
     }
-    None
+    openings
 }
 
 fn build(hir: &Hir) -> Result<Regex, String> {
