@@ -617,6 +617,8 @@ pub(crate) struct Swallow {
     pub(crate) at: u64,
     kind: SwallowKind,
     fingerprint: Fingerprinter,
+    /// Whether it is of the alphabet of its run from its start on.
+    is_even: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -637,7 +639,12 @@ impl Swallow {
         key: &FingerprintKey,
     ) -> Swallow {
         let mut fingerprint = key.start();
-        fingerprint.update(text.slice(candidate.start, candidate.at));
+        let value = text.slice(candidate.start, candidate.at);
+        fingerprint.update(value);
+        let is_even = match &kind {
+            SwallowKind::Run(alphabet) => run_length(value, alphabet) == value.len(),
+            SwallowKind::Lines(_) | SwallowKind::Pem { .. } => false,
+        };
         Swallow {
             start: candidate.start,
             signature: candidate.signature,
@@ -646,7 +653,22 @@ impl Swallow {
             at: candidate.at,
             kind,
             fingerprint,
+            is_even,
         }
+    }
+
+    /// Whether another one, known before it, of the same signature holds it whole and is the one that
+    /// is reported: the same run from an earlier start on.
+    ///
+    /// Nothing else of the signature can end between the two starts and make this one count, since
+    /// all bytes from the earlier start on are of the run.
+    pub(crate) fn is_within(&self, other: &Swallow) -> bool {
+        self.signature == other.signature
+            && self.doubtful == other.doubtful
+            && self.is_even
+            && other.is_even
+            && (other.start..other.at).contains(&self.start)
+            && other.at >= self.at
     }
 
     /// Takes what belongs to the run. True when the run has ended; then `at` is its end.

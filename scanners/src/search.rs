@@ -195,8 +195,13 @@ impl Search {
                 found.found.push(matched);
             }
             Step::Open(mut swallow) => {
+                let mut known = self.swallows.iter().chain(seen.ended.as_deref());
+                if known.any(|other| swallow.is_within(other)) {
+                    return false;
+                }
                 if swallow.advance(text) {
                     found.found.push(Found::swallowed(&swallow));
+                    seen.ended = Some(swallow);
                 } else {
                     self.swallows.push(*swallow);
                 }

@@ -3,6 +3,7 @@
 //! It lasts as long as the bytes at hand are the same, and changes nothing but the time it takes.
 
 use crate::ByteSet;
+use crate::confirm::Swallow;
 use crate::number::Number;
 use crate::text::{Text, run_length};
 
@@ -11,6 +12,8 @@ use crate::text::{Text, run_length};
 pub(crate) struct Seen {
     /// The number at a place, and the place.
     pub(crate) number: Option<(u64, Number)>,
+    /// The last match without end that has ended.
+    pub(crate) ended: Option<Box<Swallow>>,
     runs: [Run; RUNS],
 }
 

@@ -59,6 +59,23 @@ fn adjacent_overlapping_and_nested_findings() {
 }
 
 #[test]
+fn tokens_within_a_token_are_part_of_it() {
+    let scanner = scanner();
+    let run = [JWT; 3].join(".");
+    let text = format!("{run} {run}\n{JWT}={run}");
+    let answer = hold_all_cuts(&scanner, &Carrier::Text, text.as_bytes());
+    assert_eq!(ids(&answer), ["jwt"; 4]);
+    let (_, findings) = answer.unwrap();
+    let spans: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.span.clone())
+        .collect();
+    let end = (2 * run.len() + JWT.len() + 3) as u64;
+    assert_eq!(spans[0], 0..run.len() as u64);
+    assert_eq!(spans[3], end..end + run.len() as u64);
+}
+
+#[test]
 fn paths_name_where_it_stands_and_never_a_secret() {
     let scanner = scanner();
     let document =
