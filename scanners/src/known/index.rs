@@ -561,6 +561,33 @@ mod tests {
     }
 
     #[test]
+    fn a_needle_cut_off_is_told_as_by_a_naive_look() {
+        let mut numbers = Numbers(11);
+        for (count, lengths) in [(1, 4..60), (60, 4..90), (3_000, 12..20)] {
+            let index = NeedleIndex::new(needles(&mut numbers, count, lengths));
+            let mut cut = [0, 0];
+            for _ in 0..2_000 {
+                let length = numbers.below(200);
+                let mut tail = numbers.bytes(length);
+                let needle = &index.needles()[numbers.below(index.needles().len())];
+                let shown = numbers.below(needle.bytes.len() + 1);
+                tail.extend_from_slice(&needle.bytes[..shown]);
+                let starts = 0..(tail.len() + 1).saturating_sub(4);
+                let naive = starts.into_iter().any(|at| {
+                    let rest = &tail[at..];
+                    let mut needles = index.needles().iter();
+                    needles.any(|needle| {
+                        needle.bytes.len() > rest.len() && needle.bytes.starts_with(rest)
+                    })
+                });
+                assert_eq!(index.could_be_cut(&tail, 4), naive);
+                cut[usize::from(naive)] += 1;
+            }
+            assert!(cut.iter().all(|count| *count > 20), "{cut:?}");
+        }
+    }
+
+    #[test]
     fn one_beginning_does_not_crowd_one_bucket() {
         let mut numbers = Numbers(7);
         let needle = |secret| {
