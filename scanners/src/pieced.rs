@@ -41,9 +41,17 @@ struct OpenPieces {
     /// Where it starts in the text put together, and of which signature it is.
     key: (u64, u32),
     /// Where it starts among the pieces.
-    start: u64,
+    start: Start,
     /// Up to where it is painted, in the text put together.
     painted: u64,
+}
+
+/// Where a match starts, as far as it may be painted.
+#[derive(Clone, Copy, Default)]
+struct Start {
+    place: u64,
+    /// How many bytes of it are gone.
+    lost: u64,
 }
 
 impl PiecedText {
@@ -100,10 +108,19 @@ impl PiecedText {
     }
 
     /// Where the first byte of a match stands that may be painted.
-    fn first_place(&self, start: u64) -> Option<u64> {
-        let mut stretches = self.stretches(start, u64::MAX);
-        let first = stretches.find(|there| there.end > self.gone)?;
-        Some(first.start.max(self.gone))
+    fn first_place(&self, start: u64) -> Option<Start> {
+        let mut lost = 0;
+        for there in self.stretches(start, u64::MAX) {
+            let gone = self.gone.saturating_sub(there.start);
+            if gone < there.end - there.start {
+                return Some(Start {
+                    place: there.start + gone,
+                    lost: lost + gone,
+                });
+            }
+            lost += there.end - there.start;
+        }
+        None
     }
 
     /// Scans what was added. What is wanted says which matches may be painted while they go on, and
@@ -176,7 +193,7 @@ impl PiecedText {
         let start = known.map(|open| open.start);
         let start = start.or_else(|| self.first_place(found.start));
         self.paint_rest(&found, harvest);
-        found.start = start.unwrap_or_default();
+        found.start = start.unwrap_or_default().place;
         found.end = self
             .place(found.end - 1)
             .map_or(found.start, |last| last + 1);
@@ -208,8 +225,10 @@ impl PiecedText {
         let (start, signature) = key;
         let open = self.opens.iter().find(|open| open.key == key);
         let of = open.map(|open| open.start);
-        let of = of.or_else(|| self.first_place(start)).unwrap_or_default();
-        let mut shown = from.max(self.layer.base()) - start;
+        let Start { place: of, lost } = of.or_else(|| self.first_place(start)).unwrap_or_default();
+        // The label starts with what is left, so that it has both its brackets: without the first one its
+        // letters could go on with a value in the pieces before.
+        let mut at = from.max(self.layer.base()) - start;
         let kept = self.gone.max(self.let_go);
         for there in self.stretches(from, to) {
             let length = there.end - there.start;
@@ -220,11 +239,11 @@ impl PiecedText {
                     signature,
                     start: there.start + gone,
                     end: there.end,
-                    shown: shown + gone,
+                    shown: (at + gone).saturating_sub(lost),
                     pen: Pen::Over,
                 });
             }
-            shown += length;
+            at += length;
         }
     }
 
@@ -238,10 +257,11 @@ impl PiecedText {
         self.opens.iter().map(|open| {
             let (_, signature) = open.key;
             let last = self.place(open.painted.saturating_sub(1));
+            let Start { place: start, .. } = open.start;
             Open {
-                start: open.start,
+                start,
                 signature,
-                at: last.map_or(open.start, |last| last + 1),
+                at: last.map_or(start, |last| last + 1),
                 level: 0,
                 pen: Pen::Over,
             }

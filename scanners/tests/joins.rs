@@ -551,3 +551,19 @@ proptest! {
         }
     }
 }
+
+/// What begins in a piece too short to be held is masked from the next one on, with a label that keeps
+/// its letters from those of the pieces before.
+#[test]
+fn the_label_of_a_value_whose_start_has_gone_is_whole() {
+    let scanner = scanner();
+    let pieces = ["gh\\u0070_ZJDeVREhkptGF7Wvep0", &GITHUB[..1], &GITHUB[1..]];
+    for (name, carrier, wrap) in ways() {
+        let whole = scan(&scanner, &carrier, [wrap(&pieces).as_bytes()]);
+        let (cleared, _) = whole.as_ref().unwrap();
+        let again = scan(&scanner, &carrier, [cleared.as_slice()]);
+        assert_eq!(ids(&again), [""; 0], "{name}: {}", cleared.escape_ascii());
+        let shown = shown(&carrier, &whole);
+        assert!(shown.contains("[github-token]*"), "{name}: {shown}");
+    }
+}

@@ -71,7 +71,11 @@ const HOSTILE: &[Repeated] = &[
         "4929 1234 5678 9012 ",
         Carrier::Text,
     ),
-    ("worst: single digits", "1 2 3 4 5 6 7 8 9 0 ", Carrier::Text),
+    (
+        "worst: single digits",
+        "1 2 3 4 5 6 7 8 9 0 ",
+        Carrier::Text,
+    ),
     ("worst: pairs of digits", "12 34 56 78 ", Carrier::Text),
     ("worst: dates", "2024-01-02 1999/12/31 ", Carrier::Text),
     (
