@@ -274,7 +274,10 @@ impl Rows {
         };
         if !numbers.is_empty() {
             let number = Number::at(there, false);
-            if numbers.iter().any(|bank| bank.could_start(before, number)) {
+            if numbers
+                .iter()
+                .any(|bank| bank.could_start(before, number, there))
+            {
                 return true;
             }
         }

@@ -4,7 +4,7 @@
 use super::{Kind, Survivor, allow, at, take, with_words};
 use crate::checks::{Check, Verdict};
 use crate::context::Asks;
-use crate::number::{DIGITS_MAX, Number};
+use crate::number::{DIGITS_MAX, Group, Number};
 use crate::vocabulary::Surroundings;
 use crate::{ByteSet, Segment, Shape, Signature};
 
@@ -77,8 +77,6 @@ pub(super) struct Numbers {
     /// By the length of a number: which allow it, and which allow it or a longer one.
     by_length: Box<[u64; DIGITS_MAX + 1]>,
     from_length: Box<[u64; DIGITS_MAX + 1]>,
-    /// The lengths that any of them allows.
-    lengths: u64,
     /// For each of the first groups, by its length: which allow it before others, and which as the
     /// last one.
     inner: Box<[[u64; GROUP_MAX + 1]; GROUPS]>,
@@ -102,7 +100,6 @@ impl Numbers {
             separators: Box::new([0; 256]),
             by_length: Box::new([0; DIGITS_MAX + 1]),
             from_length: Box::new([0; DIGITS_MAX + 1]),
-            lengths: 0,
             inner: Box::new([[0; GROUP_MAX + 1]; GROUPS]),
             last: Box::new([[0; GROUP_MAX + 1]; GROUPS]),
             any_groups: 0,
@@ -125,7 +122,6 @@ impl Numbers {
         for (length, (of, from)) in tables.enumerate() {
             *of |= if digits.allow(length) { bit } else { 0 };
             *from |= if length <= digits.max { bit } else { 0 };
-            self.lengths |= u64::from(digits.allow(length)) << length;
         }
         self.add_layouts(bit, digits.check.and_then(|check| check.layouts()));
         self.need_word |= if kind.asks.is_word() { bit } else { 0 };
@@ -161,12 +157,27 @@ impl Numbers {
         }
     }
 
-    /// Whether any of them could match a number after this byte, by its lengths.
+    /// Whether any of them could match a number after this byte, by its lengths and separators.
     #[inline]
-    pub(super) fn could_start(&self, before: Option<u8>, number: Number) -> bool {
-        let mut groups = number.groups(&[]);
-        self.after(before) != 0
-            && groups.any(|group| group.is_open || self.lengths >> group.digits & 1 == 1)
+    pub(super) fn could_start(&self, before: Option<u8>, number: Number, there: &[u8]) -> bool {
+        let of = |table: &[u64; DIGITS_MAX + 1], group: &Group| {
+            table.get(group.digits).copied().unwrap_or(u64::MAX)
+        };
+        let mut possible = self.after(before);
+        for group in number.groups(there) {
+            if group.is_open {
+                return possible & of(&self.from_length, &group) != 0;
+            }
+            let right = group.after.map_or(u64::MAX, |byte| at(&self.right, byte));
+            if possible & right & of(&self.by_length, &group) != 0 {
+                return true;
+            }
+            possible &= group.after.map_or(0, |byte| at(&self.separators, byte));
+            if possible == 0 {
+                return false;
+            }
+        }
+        false
     }
 
     fn after(&self, before: Option<u8>) -> u64 {
