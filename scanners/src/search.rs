@@ -55,6 +55,8 @@ pub(crate) struct Harvest {
     pub(crate) deep: Vec<(u64, u64)>,
     /// Bytes decoded into views, at all depths.
     pub(crate) decoded: u64,
+    /// Room for the rows that could start at one place.
+    rows: Vec<Survivor>,
 }
 
 /// The state of a search.
@@ -69,8 +71,6 @@ pub(crate) struct Search {
     /// Where the local part of an e-mail address at the end of the text would start.
     open_local: u64,
     live: Vec<Candidate>,
-    /// Room for the rows that could start at one place.
-    rows: Vec<Survivor>,
     /// Where no literal that stands inside a value was found.
     absence: Absence,
     swallows: Vec<Swallow>,
@@ -103,7 +103,6 @@ impl Search {
         self.look(scanner, text, found);
         self.look_known(scanner, text, found);
         give_back(&mut self.live);
-        give_back(&mut self.rows);
         self.nearby.rest();
         self.open_local = if scanner.index.email.is_empty() || text.ended {
             text.end()
@@ -336,7 +335,7 @@ impl Search {
     ) {
         let (at, index) = (self.next, &scanner.index);
         let before = text.before(at).filter(|_| !after_escape(text, at));
-        let mut rows = std::mem::take(&mut self.rows);
+        let mut rows = std::mem::take(&mut found.rows);
         let mut place = Surroundings {
             text,
             at,
@@ -367,7 +366,7 @@ impl Search {
             let candidate = Candidate::without_anchor(at, row.signature, row.told);
             self.try_candidate(scanner, (text, seen), candidate, found);
         }
-        self.rows = rows;
+        found.rows = rows;
     }
 
     fn try_candidate(
