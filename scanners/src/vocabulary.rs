@@ -88,6 +88,11 @@ impl Surroundings<'_> {
     pub(crate) fn context(&mut self) -> Context<'_> {
         self.nearby.before(self.vocabulary, self.text, self.at)
     }
+
+    /// Whether they have been read, for another place.
+    pub(crate) fn is_read(&self) -> bool {
+        self.at <= self.nearby.until
+    }
 }
 
 /// A word that stands somewhere, or could: at the end of what is at hand it may be cut.

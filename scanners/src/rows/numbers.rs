@@ -196,7 +196,11 @@ impl Numbers {
         let there = place.text.from(place.at);
         let (mut ends, mut count) = ([(0, 0); ENDS_MAX], 0);
         let words = (self.need_word, self.need_near);
-        let mut possible = with_words(self.after(before), words, place);
+        let mut possible = self.after(before);
+        // Words that are not read yet are asked for only where a number could end.
+        if place.is_read() {
+            possible = with_words(possible, words, place);
+        }
         let (mut alive, mut open, mut digits) = (0, 0, 0);
         for (group, which) in number.groups(there).zip(0_usize..) {
             let length = group.digits.saturating_sub(digits).min(GROUP_MAX);
@@ -231,7 +235,7 @@ impl Numbers {
             .iter()
             .take_while(|byte| byte.is_ascii_digit())
             .count();
-        alive |= open;
+        alive = with_words(alive | open, words, place);
         let ends = ends.get(..count).unwrap_or_default();
         let mut rest = alive & !open;
         while rest != 0 {
