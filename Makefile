@@ -7,6 +7,9 @@ SHELL := /bin/bash
 # One build of the crypto library on every machine, whatever is installed there.
 export AWS_LC_SYS_USE_SYSTEM := 0
 
+# Where cargo puts what it builds.
+BUILT := $(or $(CARGO_TARGET_DIR),target)/release
+
 # command:package. The first line builds; the others are the clients and the kernel tools of the stories.
 BUILD_NEEDS := cc:build-essential
 DEMO_NEEDS  := curl:curl dig:dnsutils
@@ -22,7 +25,7 @@ help: ## Say what there is
 demo: cargo ## Show Egret at work: builds, runs an agent through it, prints every verdict
 	@tests/packages.sh $(BUILD_NEEDS) $(DEMO_NEEDS)
 	@cargo build --release --locked --package egret --bin egret
-	@target/release/egret demo
+	@$(BUILT)/egret demo
 
 test: tools ## Run every test and print one summary
 	@tests/run.sh
@@ -36,17 +39,17 @@ format: cargo ## Format the sources
 
 bench-proxy: cargo ## Measure requests per second and processor time through the proxy, beside direct
 	cargo build --release --locked --package egret --package egret-benches
-	target/release/proxy
+	$(BUILT)/proxy
 
 bench-scan: cargo ## Measure the scanner, beside other tools where installed; CLEAN=folder adds its files
 	EGRET_CORPUS=$(CLEAN) cargo bench --locked --package egret-benches
 	cargo build --release --locked --package egret-benches --bin accuracy
-	@python3 benches/compare/compare.py --speed-only --scanner target/release/accuracy $(if $(CLEAN),--clean $(CLEAN))
+	@python3 benches/compare/compare.py --speed-only --scanner $(BUILT)/accuracy $(if $(CLEAN),--clean $(CLEAN))
 
 accuracy: cargo ## Recall and precision by signature, way of hiding and tool; CLEAN=folder adds findings in clean texts
 	cargo build --release --locked --package egret-benches --bin accuracy
-	target/release/accuracy --samples 20 $(if $(CLEAN),--clean $(CLEAN) --list)
-	@python3 benches/compare/compare.py --scanner target/release/accuracy $(if $(CLEAN),--clean $(CLEAN))
+	$(BUILT)/accuracy --samples 20 $(if $(CLEAN),--clean $(CLEAN) --list)
+	@python3 benches/compare/compare.py --scanner $(BUILT)/accuracy $(if $(CLEAN),--clean $(CLEAN))
 
 compare-tools: benches/.venv/complete ## Install the tools that bench-scan and accuracy compare with
 benches/.venv/complete: benches/compare/requirements.txt | packages
