@@ -273,6 +273,19 @@ fn skim(
     (from + SKIMMED <= text.end()).then(|| Skim::of(text, from))
 }
 
+/// Advances the views of characters; whether any of them closed.
+fn advance_views(
+    watches: &mut [Watch],
+    (scanner, text): (&Scanner, &Text<'_>),
+    harvest: &mut Harvest,
+) -> Result<bool, ScanError> {
+    let mut closed = false;
+    for watch in watches {
+        closed |= watch.advance(scanner, text, harvest)?;
+    }
+    Ok(closed)
+}
+
 impl Layer {
     /// A text whose first byte is at position `base`.
     pub(crate) fn new(base: u64, depth: u8) -> Layer {
@@ -440,14 +453,10 @@ impl Layer {
         loop {
             let Outlook { trigger, until } = look_out(units, encodings, &text, skim.as_ref());
             let until_there = text.until(until);
-            let mut closed = false;
-            for watch in units.iter_mut() {
-                closed |= watch.advance(scanner, &until_there, harvest)?;
-            }
-            if closed {
+            let at = (scanner, &until_there);
+            if advance_views(units, at, harvest)? {
                 continue;
             }
-            let at = (scanner, &until_there);
             for (watch, kind) in runs.iter_mut().zip(RUNS) {
                 watch.advance_runs(kind, (*depth, skim.as_ref()), at, harvest)?;
             }
@@ -464,11 +473,9 @@ impl Layer {
             let (Some(watch), Some(encoding)) = (units.get_mut(kind), encodings.get(kind)) else {
                 return Ok(());
             };
-            let before = until.min(trigger.saturating_sub(LEFT_CONTEXT as u64 / 2));
-            let start = before
-                .min(search.hold(until))
-                .max(watch.earliest)
-                .max(*base);
+            let context = trigger.saturating_sub(LEFT_CONTEXT as u64 / 2);
+            let before = context.min(search.hold(until));
+            let start = before.max(watch.earliest).max(*base);
             let mut view = View::new(Decoder::Units(encoding), trigger, start, *depth + 1);
             let encoded = (base64.as_deref(), compressed.as_deref());
             let floors = Layer::floors(search, runs, encoded, until);

@@ -161,6 +161,17 @@ impl Open {
     }
 }
 
+/// Where each byte starts in a group of characters of so many bits, and how many it takes part of.
+fn places_in_group<const BYTES: usize>(width: usize) -> [(u64, u8); BYTES] {
+    std::array::from_fn(|byte| {
+        let (first, last) = (8 * byte / width, (8 * byte + 7) / width);
+        (
+            first as u64,
+            u8::try_from(last - first + 1).unwrap_or(u8::MAX),
+        )
+    })
+}
+
 impl View {
     /// Opens a view for the encoded character at `trigger`, starting a little earlier.
     pub(crate) fn new(decoder: Decoder, trigger: u64, start: u64, depth: u8) -> View {
@@ -380,14 +391,7 @@ impl View {
             return row;
         }
         let width = 8 * BYTES / CHARACTERS;
-        // Where each byte starts in its group, and how many characters it takes part of.
-        let places: [(u64, u8); BYTES] = std::array::from_fn(|byte| {
-            let (first, last) = (8 * byte / width, (8 * byte + 7) / width);
-            (
-                first as u64,
-                u8::try_from(last - first + 1).unwrap_or(u8::MAX),
-            )
-        });
+        let places = places_in_group::<BYTES>(width);
         let values = kind.values();
         let mut row = row;
         let first = row.len().min(ROOM) / CHARACTERS * BYTES;

@@ -231,12 +231,21 @@ impl Numbers {
                 break;
             }
         }
-        let bare = there
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        alive = with_words(alive | open, words, place);
+        let alive = with_words(alive | open, words, place);
         let ends = ends.get(..count).unwrap_or_default();
+        let alive = self.unchecked((alive, open), (there, ends), place);
+        take(&self.kinds, alive, place, survivors);
+    }
+
+    /// Those of the rows that no check rules out; of the open ones no value is known yet.
+    fn unchecked(
+        &self,
+        (mut alive, open): (u64, u64),
+        (there, ends): (&[u8], &[(usize, u64)]),
+        place: &mut Surroundings<'_>,
+    ) -> u64 {
+        let bare = there.iter().take_while(|byte| byte.is_ascii_digit());
+        let bare = bare.count();
         let mut rest = alive & !open;
         while rest != 0 {
             let row = rest.trailing_zeros();
@@ -251,7 +260,7 @@ impl Numbers {
             });
             alive &= !(u64::from(fails) << row);
         }
-        take(&self.kinds, alive, place, survivors);
+        alive
     }
 }
 
