@@ -31,6 +31,13 @@ pub(crate) const ALPHABETS: [ByteSet; 5] = [
     ByteSet::URL_SAFE.with(b"+/"),
     ByteSet::URL_SAFE.with(b".~"),
 ];
+/// What those have besides letters and digits.
+pub(crate) const BESIDES: [ByteSet; 4] = [
+    ByteSet::EMPTY.with(b"-_"),
+    ByteSet::EMPTY.with(b"+"),
+    ByteSet::EMPTY.with(b"/"),
+    ByteSet::EMPTY.with(b".~"),
+];
 
 /// What is known of the first bytes of a row's matches.
 #[derive(Debug, PartialEq)]
@@ -263,7 +270,7 @@ impl Rows {
     pub(crate) fn could_start(
         &self,
         before: Option<u8>,
-        (alnum, base64): (RunLength, RunLength),
+        runs: &Runs,
         there: &[u8],
     ) -> bool {
         let is_digit = there.first().is_some_and(u8::is_ascii_digit);
@@ -282,10 +289,8 @@ impl Rows {
             }
         }
         self.banks.iter().any(|bank| {
-            let [by_alnum, _, _, by_base64, _] = &bank.by_run;
-            let alive = bank.after(before) & alnum.of_table(by_alnum) & base64.of_table(by_base64);
-            let told = bank.told_by(alnum, base64);
-            alive & told != 0 || bank.alive(alive, there) != 0
+            let alive = bank.after(before) & bank.allow(runs);
+            alive & bank.told_by(runs) != 0 || bank.alive(alive, there) != 0
         })
     }
 
@@ -294,7 +299,7 @@ impl Rows {
     /// there, if there is one.
     pub(crate) fn survivors(
         &self,
-        before: Option<u8>,
+        (before, runs): (Option<u8>, &Runs),
         place: &mut Surroundings<'_>,
         survivors: &mut Vec<Survivor>,
     ) -> Option<Number> {
@@ -304,23 +309,14 @@ impl Rows {
         for (bank, number) in self.numbers.iter().zip(number.iter().cycle()) {
             bank.survivors(before, *number, place, survivors);
         }
-        let mut runs = None;
+        let runs = if ended { &Runs::at(there, ended) } else { runs };
         for bank in &self.banks {
-            let mut alive = bank.after(before);
-            // What says no to most comes first.
-            if is_digit {
-                alive = bank.alive(alive, there);
-            }
+            let alive = bank.after(before) & bank.allow(runs);
             if alive == 0 {
                 continue;
             }
-            let Runs(runs) = runs.get_or_insert_with(|| Runs::at(there, ended));
-            alive &= bank.allow(runs);
-            if !is_digit {
-                let [alnum, _, _, base64, _] = *runs;
-                let told = alive & bank.told_by(alnum, base64);
-                alive = told | bank.alive(alive & !told, there);
-            }
+            let told = alive & bank.told_by(runs);
+            let alive = told | bank.alive(alive & !told, there);
             let alive = with_words(
                 bank.ending(alive, there),
                 (bank.need_word, bank.need_near),
@@ -438,7 +434,8 @@ impl RunLength {
 }
 
 /// The runs at a place: how many bytes of each of [`ALPHABETS`].
-struct Runs([RunLength; ALPHABETS.len()]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Runs([RunLength; ALPHABETS.len()]);
 
 impl Runs {
     fn at(there: &[u8], ended: bool) -> Runs {
@@ -453,6 +450,40 @@ impl Runs {
         }
         Runs(lengths.map(|length| RunLength::of(length, there.len(), ended)))
     }
+
+    /// Of a place in the first of three blocks, by which bytes of those are letters and digits, or
+    /// not known, and which are of each of [`BESIDES`]. So many bytes are at hand from the place on.
+    #[inline]
+    pub(crate) fn from_masks(
+        blocks: [(u64, [u64; BESIDES.len()]); 3],
+        bit: u32,
+        at_hand: usize,
+    ) -> Runs {
+        let length = |of: fn(u64, [u64; BESIDES.len()]) -> u64| {
+            let [here, ahead, beyond] = blocks.map(|(alnum, besides)| of(alnum, besides));
+            RunLength::of(run_from([here, ahead, beyond], bit), at_hand, false)
+        };
+        Runs([
+            length(|alnum, _| alnum),
+            length(|alnum, [token, ..]| alnum | token),
+            length(|alnum, [token, plus, ..]| alnum | token | plus),
+            length(|alnum, [token, plus, slash, _]| alnum | token | plus | slash),
+            length(|alnum, [token, .., dotted]| alnum | token | dotted),
+        ])
+    }
+}
+
+/// How many bits in a row are set from this one on, up to two blocks.
+#[inline]
+fn run_from([here, ahead, beyond]: [u64; 3], bit: u32) -> usize {
+    let two = u128::from(here) | u128::from(ahead) << 64;
+    let length = (two >> bit).trailing_ones();
+    let length = if length + bit == u128::BITS {
+        length + beyond.trailing_ones()
+    } else {
+        length
+    };
+    (length as usize).min(RUN_MAX)
 }
 
 /// Which of the bytes at the start of `there` are of each of [`ALPHABETS`].
@@ -524,7 +555,7 @@ impl Bank {
 
     /// The rows whose columns need not be asked where runs of these lengths stand.
     #[inline]
-    fn told_by(&self, alnum: RunLength, base64: RunLength) -> u64 {
+    fn told_by(&self, Runs([alnum, _, _, base64, _]): &Runs) -> u64 {
         let alnum = if alnum.is_long() { self.any_alnum } else { 0 };
         alnum | if base64.is_long() { self.any_base64 } else { 0 }
     }
@@ -548,7 +579,8 @@ impl Bank {
     }
 
     /// The rows that allow runs of these lengths.
-    fn allow(&self, lengths: &[RunLength; ALPHABETS.len()]) -> u64 {
+    #[inline]
+    fn allow(&self, Runs(lengths): &Runs) -> u64 {
         let tables = self.by_run.iter().zip(lengths);
         tables.fold(u64::MAX, |all, (table, length)| {
             all & length.of_table(table)

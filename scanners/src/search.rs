@@ -16,7 +16,7 @@ use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::pen::Pen;
 use crate::places::local_part_start;
-use crate::rows::{Survivor, alphabets_at};
+use crate::rows::{Runs, Survivor, alphabets_at};
 use crate::scanner::Scanner;
 use crate::seen::Seen;
 use crate::starts::Place;
@@ -307,6 +307,10 @@ impl Search {
         if !starts && !scanner.index.anchors.odd_first.contains(first) {
             return true;
         }
+        if let Some(runs) = place.row.filter(|_| starts && !place.is_anchored) {
+            self.look_rows((scanner, &runs), (text, seen), found);
+            return true;
+        }
         let Lookup::Entries(entries) = scanner.index.anchors.lookup(there, text.ended) else {
             return false;
         };
@@ -320,8 +324,8 @@ impl Search {
                 self.try_candidate(scanner, (text, seen), candidate, found);
             }
         }
-        if starts && place.row {
-            self.look_rows(scanner, (text, seen), found);
+        if let Some(runs) = place.row.filter(|_| starts) {
+            self.look_rows((scanner, &runs), (text, seen), found);
         }
         true
     }
@@ -329,7 +333,7 @@ impl Search {
     /// Looks for signatures without an anchor.
     fn look_rows(
         &mut self,
-        scanner: &Scanner,
+        (scanner, runs): (&Scanner, &Runs),
         (text, seen): (&Text<'_>, &mut Seen),
         found: &mut Harvest,
     ) {
@@ -342,7 +346,7 @@ impl Search {
             vocabulary: &index.vocabulary,
             nearby: &mut self.nearby,
         };
-        let number = index.rows.survivors(before, &mut place, &mut rows);
+        let number = index.rows.survivors((before, runs), &mut place, &mut rows);
         seen.number = number.map(|number| (at, number));
         if rows.iter().any(|row| row.has_inner)
             && index.inner.is_absent(text, at, &mut self.absence)

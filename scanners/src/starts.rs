@@ -6,20 +6,18 @@
 
 use crate::ByteSet;
 use crate::anchors::Anchors;
-use crate::rows::{
-    ALPHABETS, ASSIGNING, CAPITAL, LONG, PHRASE, RUN_MAX, Rows, RunLength, WIDE, WORDS,
-};
+use crate::rows::{ASSIGNING, BESIDES, CAPITAL, LONG, PHRASE, Rows, Runs, WIDE, WORDS};
 
 use crate::simd::{AsciiSet, BLOCK, masks};
 
 /// How many sets there are.
-const SETS: usize = 8;
+const SETS: usize = 11;
 
 /// The sets of the first pass.
 #[derive(Debug)]
 pub(crate) struct FirstPass {
     /// Letters and digits; backslash; other bytes at which something starts; the sets of the gates;
-    /// base64.
+    /// what credentials have besides letters and digits.
     sets: [AsciiSet; SETS],
     /// Whether rows are to be looked for at every start.
     everywhere: bool,
@@ -29,7 +27,7 @@ impl FirstPass {
     pub(crate) fn new(anchors: &Anchors, everywhere: bool) -> FirstPass {
         let special = anchors.odd_first.with(b"@:");
         let backslash = ByteSet::EMPTY.with(b"\\");
-        let [_, _, _, base64, _] = ALPHABETS;
+        let [token, plus, slash, dotted] = BESIDES;
         let sets = [
             ByteSet::ALNUM,
             backslash,
@@ -38,7 +36,10 @@ impl FirstPass {
             WIDE,
             WORDS,
             ASSIGNING,
-            base64,
+            token,
+            plus,
+            slash,
+            dotted,
         ];
         FirstPass {
             sets: sets.map(AsciiSet::new),
@@ -62,10 +63,13 @@ impl FirstPass {
             base: from,
             next: from,
             mask: 0,
+            anchored: 0,
             rows: 0,
+            here: Masks::default(),
             ahead: Masks::default(),
             beyond: Masks::default(),
             joined: before.is_some_and(u8::is_ascii_alphanumeric),
+            after_escape: 0,
             escaped: 0b11,
             assigned: before.is_none_or(|byte| ASSIGNING.contains(*byte)),
         };
@@ -85,8 +89,9 @@ struct Masks {
     wide: u64,
     words: u64,
     assigning: u64,
-    alnum_ahead: u64,
-    base64_ahead: u64,
+    besides: [u64; BESIDES.len()],
+    /// What is not there yet.
+    open: u64,
 }
 
 impl Masks {
@@ -99,8 +104,8 @@ impl Masks {
         wide: u64::MAX,
         words: u64::MAX,
         assigning: 0,
-        alnum_ahead: u64::MAX,
-        base64_ahead: u64::MAX,
+        besides: [0; BESIDES.len()],
+        open: u64::MAX,
     };
 }
 
@@ -109,8 +114,10 @@ impl Masks {
 pub(crate) struct Place {
     /// Its index.
     pub(crate) index: usize,
-    /// Whether a row without an anchor could.
-    pub(crate) row: bool,
+    /// Whether an anchor could.
+    pub(crate) is_anchored: bool,
+    /// The runs there, if a row without an anchor could.
+    pub(crate) row: Option<Runs>,
 }
 
 /// The places of a text, in order. At some of them nothing starts; nothing starts anywhere else.
@@ -124,13 +131,17 @@ pub(crate) struct Places<'a> {
     /// The index of the block in `ahead`.
     next: usize,
     mask: u64,
+    anchored: u64,
     rows: u64,
+    /// The block at `base`.
+    here: Masks,
     ahead: Masks,
     /// The block after it.
     beyond: Masks,
     /// Whether the byte before `next` is a letter or digit.
     joined: bool,
-    /// Which of the first places at `next` follow the letter of an escape.
+    /// Which of the places at `base` follow the letter of an escape, and the first ones at `next`.
+    after_escape: u64,
     escaped: u64,
     /// Whether a value may be assigned at `next`.
     assigned: bool,
@@ -140,18 +151,25 @@ impl Iterator for Places<'_> {
     type Item = Place;
 
     fn next(&mut self) -> Option<Place> {
-        while self.mask == 0 {
-            if self.next >= self.bytes.len() {
-                return None;
+        loop {
+            while self.mask == 0 {
+                if self.next >= self.bytes.len() {
+                    return None;
+                }
+                self.read_block();
             }
-            self.read_block();
+            let bit = self.mask.trailing_zeros();
+            self.mask &= self.mask - 1;
+            let row = self.row(bit);
+            let is_anchored = self.anchored >> bit & 1 == 1;
+            if is_anchored || row.is_some() {
+                return Some(Place {
+                    index: self.base + bit as usize,
+                    is_anchored,
+                    row,
+                });
+            }
         }
-        let bit = self.mask.trailing_zeros();
-        self.mask &= self.mask - 1;
-        Some(Place {
-            index: self.base + bit as usize,
-            row: self.rows >> bit & 1 == 1,
-        })
     }
 }
 
@@ -171,7 +189,7 @@ impl Places<'_> {
             wide,
             words,
             assigning,
-            base64,
+            besides @ ..,
         ] = masks(rest, &self.pass.sets);
         let open = u32::try_from(rest.len())
             .ok()
@@ -185,56 +203,54 @@ impl Places<'_> {
             wide: wide | open,
             words: words | open,
             assigning,
-            alnum_ahead: alnum | open,
-            base64_ahead: base64 | open,
+            besides,
+            open,
         }
     }
 
     fn read_block(&mut self) {
-        let here = self.ahead;
+        self.here = self.ahead;
         self.base = self.next;
         self.next += BLOCK;
         self.ahead = self.beyond;
         self.beyond = self.read(self.next + BLOCK);
-        let escaped = here.backslash << 2 | self.escaped;
-        let boundary = !(here.alnum << 1 | u64::from(self.joined)) | escaped;
+        let here = &self.here;
+        self.after_escape = here.backslash << 2 | self.escaped;
+        let boundary = !(here.alnum << 1 | u64::from(self.joined)) | self.after_escape;
         let starts = here.alnum & boundary;
-        let assigned = here.assigning << 1 | u64::from(self.assigned) | escaped;
-        self.rows = self.allowed(starts & self.gates(&here, assigned), (&here, escaped));
-        self.mask = self.rows | self.anchored(starts | here.special);
+        let assigned = here.assigning << 1 | u64::from(self.assigned) | self.after_escape;
+        self.rows = starts & self.gates(here, assigned);
+        self.anchored = self.anchored_of(starts | here.special);
+        self.mask = self.rows | self.anchored;
         self.joined = here.alnum >> 63 == 1;
         self.escaped = here.backslash >> 62;
         self.assigned = here.assigning >> 63 == 1;
     }
 
-    /// Those of the places at which some row allows the runs and the first bytes.
-    fn allowed(&self, mut places: u64, (here, escaped): (&Masks, u64)) -> u64 {
-        if self.pass.everywhere {
-            return places;
+    /// The runs at a place of the block, if a gate is open there and some row allows them, and the
+    /// first bytes.
+    fn row(&self, bit: u32) -> Option<Runs> {
+        if self.rows >> bit & 1 == 0 {
+            return None;
         }
-        let [ahead, beyond] = [&self.ahead, &self.beyond];
-        let alnum = [here.alnum_ahead, ahead.alnum_ahead, beyond.alnum_ahead];
-        let base64 = [here.base64_ahead, ahead.base64_ahead, beyond.base64_ahead];
-        let mut allowed = 0;
-        while places != 0 {
-            let bit = places.trailing_zeros();
-            places &= places - 1;
-            let index = self.base + bit as usize;
-            let there = self.bytes.get(index..).unwrap_or_default();
-            let length = |masks| RunLength::of(run_from(masks, bit), there.len(), false);
-            let runs = (length(alnum), length(base64));
-            // After the letter of an escape every boundary holds.
-            let before = if escaped >> bit & 1 == 1 {
-                None
-            } else {
-                index
-                    .checked_sub(1)
-                    .and_then(|before| self.bytes.get(before))
-            };
-            let could = self.rows_of.could_start(before.copied(), runs, there);
-            allowed |= u64::from(could) << bit;
-        }
-        allowed
+        let index = self.base + bit as usize;
+        let there = self.bytes.get(index..).unwrap_or_default();
+        let blocks = [&self.here, &self.ahead, &self.beyond];
+        let runs = Runs::from_masks(
+            blocks.map(|block| (block.alnum | block.open, block.besides)),
+            bit,
+            there.len(),
+        );
+        // After the letter of an escape every boundary holds.
+        let before = if self.after_escape >> bit & 1 == 1 {
+            None
+        } else {
+            let before = index.checked_sub(1);
+            before.and_then(|before| self.bytes.get(before))
+        };
+        let could = self.pass.everywhere
+            || self.rows_of.could_start(before.copied(), &runs, there);
+        could.then_some(runs)
     }
 
     /// Where some gate is open.
@@ -253,7 +269,7 @@ impl Places<'_> {
     }
 
     /// Those of the places at which the first bytes are those of an anchor, or too few.
-    fn anchored(&self, mut places: u64) -> u64 {
+    fn anchored_of(&self, mut places: u64) -> u64 {
         let mut kept = 0;
         while places != 0 {
             let bit = places.trailing_zeros();
@@ -276,18 +292,6 @@ fn run_of(mask: u128, count: u32) -> u128 {
         length *= 2;
     }
     run
-}
-
-/// How many bits in a row are set from this one on, up to two blocks.
-fn run_from([here, ahead, beyond]: [u64; 3], bit: u32) -> usize {
-    let two = u128::from(here) | u128::from(ahead) << 64;
-    let length = (two >> bit).trailing_ones();
-    let length = if length + bit == u128::BITS {
-        length + beyond.trailing_ones()
-    } else {
-        length
-    };
-    (length as usize).min(RUN_MAX)
 }
 
 fn low(mask: u128) -> u64 {
