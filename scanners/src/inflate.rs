@@ -134,7 +134,7 @@ impl Lookout {
 }
 
 /// The identification of gzip, and deflate as its only method.
-const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+pub(crate) const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 /// The flags no stream may have set.
 const RESERVED: u8 = 0xe0;
 
@@ -144,9 +144,14 @@ fn is_zlib(bytes: &[u8]) -> bool {
     let [method, flags, rest @ ..] = bytes else {
         return false;
     };
-    let head = u16::from_be_bytes([*method, *flags]);
     let block = rest.first().map_or(0, |byte| byte >> 1 & 3);
-    is_zlib_method(*method) && flags & 0x20 == 0 && head % 31 == 0 && block != 3
+    is_zlib_head([*method, *flags]) && block != 3
+}
+
+/// The same by the head alone.
+pub(crate) fn is_zlib_head([method, flags]: [u8; 2]) -> bool {
+    let head = u16::from_be_bytes([method, flags]);
+    is_zlib_method(method) && flags & 0x20 == 0 && head % 31 == 0
 }
 
 fn is_zlib_method(method: u8) -> bool {

@@ -2,13 +2,14 @@
 //! are layers again.
 
 mod characters;
+mod runs;
 mod seam;
 
 use crate::base64::Base64;
 use crate::confirm::Swallow;
 use crate::depth::{PROBED, Probe};
 use crate::inflate::Lookout;
-use crate::runs::{APART, RunKind, RunStart, RunState};
+use crate::runs::{APART, RunKind};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, Search};
 use crate::skim::Skim;
@@ -94,32 +95,6 @@ impl Watch {
             self.view = None;
         }
         Ok(closed)
-    }
-
-    /// Opens and advances the views of a run encoding as far as the text is at hand.
-    fn advance_runs(
-        &mut self,
-        kind: RunKind,
-        (depth, skim): (u8, Option<&Skim>),
-        (scanner, text): (&Scanner, &Text<'_>),
-        harvest: &mut Harvest,
-    ) -> Result<(), ScanError> {
-        loop {
-            if self.view.is_some() && !self.advance(scanner, text, harvest)? {
-                return Ok(());
-            }
-            match kind.find(text, self.from, (self.floor, skim)) {
-                RunStart::NotBefore(position) => {
-                    self.from = position.max(self.from);
-                    return Ok(());
-                }
-                RunStart::At(start) => {
-                    self.apart = kind.is_apart(text, start);
-                    let decoder = Decoder::Run(kind, RunState::default());
-                    self.view = Some(Box::new(View::new(decoder, start, start, depth + 1)));
-                }
-            }
-        }
     }
 
     fn hold(&self) -> u64 {
@@ -457,9 +432,7 @@ impl Layer {
             if advance_views(units, at, harvest)? {
                 continue;
             }
-            for (watch, kind) in runs.iter_mut().zip(RUNS) {
-                watch.advance_runs(kind, (*depth, skim.as_ref()), at, harvest)?;
-            }
+            runs::advance(runs, (*depth, skim.as_ref()), at, harvest)?;
             if let Some(base64) = base64 {
                 base64.advance(at, (*depth, skim.as_ref()), harvest)?;
             }

@@ -4,6 +4,10 @@
 //! hexadecimal the usual separators, may stand between); it is decoded from its start. Where an
 //! encoded value may be embedded in a longer run, one view is opened for each alignment.
 
+mod short;
+
+pub(crate) use short::{Head, Least, Worth};
+
 use crate::ByteSet;
 use crate::simd::{AsciiSet, BLOCK, masks};
 use crate::skim::{Sign, Skim};

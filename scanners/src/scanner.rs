@@ -8,6 +8,7 @@ use crate::context::Words;
 use crate::index::Index;
 use crate::known::NeedleIndex;
 use crate::opening::{Begun, Openings, is_joined};
+use crate::runs::Least;
 use crate::screen::asks_for_any_streak;
 use crate::{
     Carrier, Catalog, CatalogError, Finding, Fingerprint, FingerprintKey, KnownSecrets, MaskSet,
@@ -30,6 +31,8 @@ pub struct Scanner {
     pub(crate) known: Known,
     /// Whether a view of base64 opens at every streak; see [`crate::screen`].
     pub(crate) any_streak: bool,
+    /// What a short run must show for a view to be opened.
+    pub(crate) least: Least,
 }
 
 /// The known secrets as a scanner holds them.
@@ -100,6 +103,7 @@ impl Scanner {
         let joined = rows().map(is_joined).collect();
         let openings = Openings::of(rows());
         let any_streak = asks_for_any_streak(&signatures, &known.index());
+        let least = Least::of(&signatures, &known.index());
         let known = Known {
             needles: known.index(),
             first,
@@ -115,6 +119,7 @@ impl Scanner {
             openings,
             known,
             any_streak,
+            least,
         })
     }
 

@@ -18,7 +18,7 @@ use crate::{ByteSet, Segment, Shape, Signature};
 /// The bytes that anything looked for, or encoded again, is made of.
 pub(crate) const TELLING: ByteSet = ByteSet::ALNUM.with(b"_-.,@:/+=%\\&#; ()\0");
 /// The bytes of text, in UTF-8 and UTF-16 of Latin letters.
-const TEXT: ByteSet = ByteSet::EMPTY.range(b' ', b'~').with(b"\t\n\r\0");
+pub(crate) const TEXT: ByteSet = ByteSet::EMPTY.range(b' ', b'~').with(b"\t\n\r\0");
 /// Those of characters that cannot be seen, which may stand in a value. The upper bit is left out.
 const UNSEEN: ByteSet = ByteSet::EMPTY
     .range(0x0B, 0x0F)
@@ -459,7 +459,7 @@ fn is_short(signature: &Signature) -> bool {
 }
 
 /// How many bytes a token has at least, and which it may have.
-fn of_token(anchors: &[Box<[u8]>], segments: &[Segment]) -> (usize, ByteSet) {
+pub(crate) fn of_token(anchors: &[Box<[u8]>], segments: &[Segment]) -> (usize, ByteSet) {
     let anchor = anchors.iter().map(|anchor| anchor.len()).min();
     let bytes: ByteSet = anchors.iter().flatten().copied().collect();
     let first = (anchor.unwrap_or_default(), bytes);
@@ -475,7 +475,7 @@ fn of_token(anchors: &[Box<[u8]>], segments: &[Segment]) -> (usize, ByteSet) {
     })
 }
 
-fn holds(set: &ByteSet, bytes: &[u8]) -> bool {
+pub(crate) fn holds(set: &ByteSet, bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| set.contains(*byte))
 }
 

@@ -1,9 +1,14 @@
 //! Base64 in noise: a view opens wherever something could be found, though not at every streak of
-//! bytes of which values are made.
+//! bytes of which values are made. The same for short runs of base32 and hexadecimal.
 //!
-//! A known secret of four bytes asks for every streak; what is found then must be found without it.
+//! A known secret of four bytes asks for every streak, one that is no text for every run; what is found
+//! then must be found without it.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use std::sync::Arc;
 
@@ -66,22 +71,28 @@ fn found(scanner: &Arc<Scanner>, text: &[u8]) -> Vec<String> {
     shown.filter(|one| !one.starts_with("known")).collect()
 }
 
+fn scanner(known: KnownSecrets) -> Arc<Scanner> {
+    let key = FingerprintKey::new([1; 32]);
+    Arc::new(Scanner::new(Catalog::builtin(), known, key).unwrap())
+}
+
+/// Values of all kinds, and the shortest addresses.
+fn values(scanner: &Scanner) -> Vec<Box<str>> {
+    let examples = scanner.signatures().iter();
+    let examples = examples.flat_map(|signature| signature.examples.positive.iter().cloned());
+    let short = ["bob@ex.io", "jo@site.org", "://u:pw@ab", "8.8.8.8"];
+    examples.chain(short.map(Box::from)).collect()
+}
+
 #[test]
 fn what_every_streak_would_show_is_found_without() {
-    let scanner = |known| {
-        let key = FingerprintKey::new([1; 32]);
-        Arc::new(Scanner::new(Catalog::builtin(), known, key).unwrap())
-    };
     let brief = KnownSecret::new("brief", "q~!Z");
     let every = scanner(KnownSecrets::new(vec![brief]).unwrap());
     let scanner = scanner(KnownSecrets::none());
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
     let (mut all, mut lost) = (0, Vec::new());
-    let examples = scanner.signatures().iter();
-    let examples = examples.flat_map(|signature| &signature.examples.positive);
-    let short = ["bob@ex.io", "jo@site.org", "://u:pw@ab"].map(Box::from);
     let widths: [&[usize]; 6] = [&[0], &[1], &[1, 0], &[3], &[0, 0, 0, 1], &[2]];
-    for (number, example) in examples.chain(&short).enumerate() {
+    for (number, example) in values(&scanner).iter().enumerate() {
         for place in 0..48 {
             let [before, after] = BESIDE[place / 6 % 4];
             let widths = if place < 24 {
@@ -97,6 +108,96 @@ fn what_every_streak_would_show_is_found_without() {
             all += wanted.len();
             let missing = wanted.iter().filter(|one| !is.contains(one));
             lost.extend(missing.map(|one| format!("{one} of {example}")));
+        }
+    }
+    assert_eq!(lost, [""; 0]);
+    assert!(all > 1_000, "{all}");
+}
+
+/// The ways in which a short run is written, of some bytes.
+fn runs(bytes: &[u8], number: usize) -> Vec<u8> {
+    let digits = |between: &str| {
+        let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        pairs.join(between)
+    };
+    let base32 = || {
+        let groups = bytes.chunks(5).flat_map(|group| {
+            let bits = group
+                .iter()
+                .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+            let bits = bits << (40 - 8 * group.len());
+            let count = (8 * group.len()).div_ceil(5);
+            (0..count).map(move |place| bits >> (35 - 5 * place) & 31)
+        });
+        let digit = |value| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[value as usize]);
+        groups.map(digit).collect::<String>()
+    };
+    let text = match number % 7 {
+        0 => digits(""),
+        1 => format!("a{}", digits("")),
+        2 => base32(),
+        3 => base32().to_ascii_lowercase(),
+        4 => digits(":"),
+        5 => digits(" 0x"),
+        // A run goes on over the ends of lines.
+        _ => {
+            let mut text = digits("");
+            text.insert_str(text.len() / 4 * 2, "\r\n  ");
+            text
+        }
+    };
+    text.into_bytes()
+}
+
+#[test]
+fn what_every_short_run_would_show_is_found_without() {
+    let other = KnownSecret::new("other", b"q\x01!Z".as_slice());
+    let every = scanner(KnownSecrets::new(vec![other]).unwrap());
+    let scanner = scanner(KnownSecrets::none());
+    let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
+    let (mut all, mut lost) = (0, Vec::new());
+    let shapes: [fn(&str) -> Vec<u8>; 5] = [
+        |value| value.as_bytes().to_vec(),
+        |value| with_zeros(value.as_bytes(), (&[1], false)),
+        |value| {
+            value
+                .replace('o', "\u{43e}")
+                .replace('a', "\u{430}")
+                .into_bytes()
+        },
+        |value| {
+            value
+                .chars()
+                .flat_map(|letter| [letter, '\u{200b}'])
+                .collect::<String>()
+                .into_bytes()
+        },
+        |value| {
+            let wide = |letter: char| char::from_u32(letter as u32 + 0xFEE0).unwrap();
+            value
+                .chars()
+                .map(|letter| {
+                    if letter.is_ascii_graphic() {
+                        wide(letter)
+                    } else {
+                        letter
+                    }
+                })
+                .collect::<String>()
+                .into_bytes()
+        },
+    ];
+    for (number, value) in values(&scanner).iter().enumerate() {
+        for place in 0..35 {
+            let [before, after] = BESIDE[place / 7 % 4];
+            let value = shapes[(number + place / 7) % shapes.len()](value);
+            let [start, end] = [place % 3, place % 5].map(|count| numbers.noise(count));
+            let bytes = [&start, before, &value, after, &end].concat();
+            let text = [b"x ", runs(&bytes, place).as_slice(), b" x"].concat();
+            let (wanted, is) = (found(&every, &text), found(&scanner, &text));
+            all += wanted.len();
+            let missing = wanted.iter().filter(|one| !is.contains(one));
+            lost.extend(missing.map(|one| format!("{one} of {}", String::from_utf8_lossy(&text))));
         }
     }
     assert_eq!(lost, [""; 0]);
