@@ -1,9 +1,9 @@
 //! Values that are cut over the pieces of a body: the values of a form, the strings of a JSON
 //! document, the parts of a multipart.
 //!
-//! A [`Piece`] is one of them. Where one ends in what could be the beginning of a value, its last
-//! bytes begin a text of their own ([`PiecedText`]) that goes on in the next piece, for as long as
-//! something is under way in it. In all other places nothing is joined and nothing is kept. Pieces
+//! Where a piece ends in what could be the beginning of a value, its last bytes begin a text of their own
+//! ([`PiecedText`]) that goes on in the next piece, for as long as something is under way in it that began
+//! there. In all other places nothing is joined and nothing is kept. Pieces
 //! follow each other in the order of the body; those of one name in a form, and in JSON at one path
 //! without the numbers of the items (`$.messages[*].text`), are other texts.
 //!
@@ -37,8 +37,8 @@ const TEXTS_MAX: usize = 64;
 /// So many bytes of the body a piece waits for the next.
 pub(crate) const HELD_MAX: u64 = 16 * 1024;
 
-/// So many values may be under way at once in the pieces of one text, before one more is begun.
-const AT_ONCE_MAX: usize = 2;
+/// So many of those may be of one key.
+const OF_KEY_MAX: usize = 8;
 /// So many texts are kept for their memory.
 const SPARE_MAX: usize = 4;
 
@@ -249,57 +249,53 @@ impl Joins {
         };
         let head = first + head as u64;
         for key in keys_of(key) {
-            if self.has_room(key, 0, (at.scanner, harvest))? {
-                let mut joined = Box::new(Joined::within(key, head));
-                joined.awake(at.carrier);
-                joined.add((head, to), at, harvest)?;
-                self.texts.push(joined);
-            }
+            self.make_room(key, (at.scanner, harvest))?;
+            let mut joined = Box::new(Joined::within(key, head));
+            joined.awake(at.carrier);
+            joined.add((head, to), at, harvest)?;
+            self.texts.push(joined);
         }
         Ok(())
     }
 
-    /// Whether another text of this key may begin while so many at most go on. Where they are as many,
-    /// the oldest that waits for nothing gives way.
+    /// Makes room for another text of this key.
     ///
-    /// There is a limit on all of them, too. What is worth waiting for is not forgotten: a cap is no
-    /// place to hide behind.
-    fn has_room(
+    /// Where there are many of one key, the one gives way that matters least, of those the oldest: a value
+    /// whose pieces follow each other is among the last that began. There is a limit on all of them, too, and
+    /// there what is worth waiting for is not forgotten: a cap is no place to hide behind.
+    fn make_room(
         &mut self,
         key: Key,
-        most: usize,
         (scanner, harvest): (&Scanner, &mut Harvest),
-    ) -> Result<bool, ScanError> {
+    ) -> Result<(), ScanError> {
         let texts = self.texts.iter();
-        if texts.filter(|joined| joined.key == key).count() > most {
-            let of_key = |joined: &Joined| most > 0 && joined.key == key;
-            if !self.forget_oldest(of_key, scanner, harvest)? {
-                return Ok(false);
-            }
+        if texts.filter(|joined| joined.key == key).count() >= OF_KEY_MAX {
+            return self.forget(|joined| joined.key == key, scanner, harvest);
         }
-        if self.texts.len() >= TEXTS_MAX && !self.forget_oldest(|_| true, scanner, harvest)? {
+        if self.texts.len() < TEXTS_MAX {
+            return Ok(());
+        }
+        if self.texts.iter().all(|joined| !joined.waits_for_nothing()) {
             return Err(ScanError::TooLong);
         }
-        Ok(true)
+        self.forget(|_| true, scanner, harvest)
     }
 
-    /// Ends the oldest of these texts that waits for nothing, if there is one. A match that goes on in
-    /// it ends there.
-    fn forget_oldest(
+    /// Ends the oldest of those of these texts that matter least. A match that goes on in it ends there.
+    fn forget(
         &mut self,
         which: impl Fn(&Joined) -> bool,
         scanner: &Scanner,
         harvest: &mut Harvest,
-    ) -> Result<bool, ScanError> {
-        let mut texts = self.texts.iter();
-        let oldest = texts.position(|joined| which(joined) && joined.waits_for_nothing());
-        let Some(oldest) = oldest else {
-            return Ok(false);
+    ) -> Result<(), ScanError> {
+        let texts = self.texts.iter().enumerate();
+        let texts = texts.filter(|(_, joined)| which(joined));
+        let Some((least, _)) = texts.min_by_key(|(_, joined)| joined.worth()) else {
+            return Ok(());
         };
-        let mut forgotten = self.texts.remove(oldest);
+        let mut forgotten = self.texts.remove(least);
         forgotten.let_go(self.at);
-        forgotten.end(scanner, harvest)?;
-        Ok(true)
+        forgotten.end(scanner, harvest)
     }
 
     /// Takes out the texts that are over.
@@ -337,14 +333,7 @@ impl Joins {
         };
         let short = shown.filter(|shown| shown.len() as u64 <= SHOWN);
         let tail = short.unwrap_or(tail);
-        // A text that goes on has this in it too. But what stands right at the start of the piece is
-        // joined there to the word before, which takes its boundary.
-        let is_first = first == start && matches!(begun, Begun::Plain(0) | Begun::Encoded);
-        let most = if is_first { AT_ONCE_MAX } else { 0 };
         for key in keys_of(key) {
-            if !self.has_room(key, most, (at.scanner, harvest))? {
-                continue;
-            }
             let first = end - tail.len() as u64;
             let mut joined = self
                 .spare
@@ -357,6 +346,7 @@ impl Joins {
             }
             joined.end_piece(end, at, harvest)?;
             if !joined.is_over {
+                self.make_room(key, (at.scanner, harvest))?;
                 self.texts.push(joined);
             }
         }

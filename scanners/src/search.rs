@@ -6,7 +6,7 @@
 
 mod seam;
 
-pub(crate) use seam::{BeganBefore, Pending, SHOWN};
+pub(crate) use seam::{IsFollowed, Pending, SHOWN, Seam};
 
 use crate::anchors::Lookup;
 use crate::confirm::{Candidate, Step, Swallow};
@@ -68,6 +68,8 @@ pub(crate) struct Search {
     undecided: bool,
     /// Nothing that starts before this position is looked for.
     earliest: u64,
+    /// Nor what starts from this position on, if it is set.
+    latest: Option<u64>,
     /// Where the local part of an e-mail address at the end of the text would start.
     open_local: u64,
     live: Vec<Candidate>,
@@ -215,6 +217,9 @@ impl Search {
         let (from, mut seen) = (text.index(self.next), Seen::default());
         for place in scanner.index.places(text.bytes, from) {
             self.next = text.base + place.index as u64;
+            if self.latest.is_some_and(|latest| self.next >= latest) {
+                break;
+            }
             let byte = text.bytes.get(place.index).copied();
             if byte == Some(b':') && !self.look_scheme(scanner, (text, &mut seen), found) {
                 // What a scheme announces starts behind it, but an anchor may open with the colon.

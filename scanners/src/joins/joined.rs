@@ -1,15 +1,16 @@
 //! One text that goes on over pieces.
 //!
-//! It begins with what the last piece has of a value. While that is less than is worth waiting for,
-//! only the bytes are kept, and each next piece is asked whether it goes on with it; most do not. A
-//! text of its own is made only then.
+//! It begins with what the last piece has of a value, and follows what starts there and nothing else: what
+//! starts in a later piece has a text of its own, where no other piece hides its boundary. While what is
+//! there is less than is worth waiting for, only the bytes are kept, and each next piece is asked whether it
+//! goes on with it; most do not. The rest is made only then.
 
 use super::{HELD_MAX, Key};
 use crate::layer::{Floors, Layer};
 use crate::opening::{Begun, REACH};
 use crate::pieced::PiecedText;
 use crate::scanner::Scanner;
-use crate::search::{Harvest, SHOWN};
+use crate::search::{Harvest, SHOWN, Seam};
 use crate::text::Text;
 use crate::view::Open;
 use crate::{Carrier, ScanError};
@@ -26,9 +27,8 @@ pub(super) struct Joined {
     is_cut: bool,
     /// What stands before this in the body may have gone out.
     gone: u64,
-    /// Where pieces end in it, as far as that is at hand, and the last end that is not.
-    ends: Vec<u64>,
-    last_end: u64,
+    /// Where its first piece ends in it, if it has ended.
+    first_end: Option<u64>,
     /// What was whole in its piece, by start and signature.
     whole: Vec<(u64, u32)>,
     /// How many bytes of the piece under way were added, if it is one of this text.
@@ -47,6 +47,8 @@ pub(super) struct At<'a> {
     pub(super) carrier: &'a Carrier,
 }
 
+/// So many bytes after its first piece tell whether something encoded began there.
+const TOLD_BY: u64 = 64;
 /// So often within a piece it is asked whether anything is under way.
 const ASKED: u64 = 512;
 
@@ -55,14 +57,11 @@ impl Joined {
     pub(super) fn begin_at(&mut self, key: Key, at: u64) {
         let mut early = std::mem::take(&mut self.early);
         let mut places = std::mem::take(&mut self.places);
-        let mut ends = std::mem::take(&mut self.ends);
         early.clear();
         places.clear();
-        ends.clear();
         *self = Joined {
             early,
             places,
-            ends,
             ..Joined::within(key, at)
         };
     }
@@ -76,8 +75,7 @@ impl Joined {
             places: Vec::new(),
             is_cut: false,
             gone: at,
-            ends: Vec::new(),
-            last_end: 0,
+            first_end: None,
             whole: Vec::new(),
             added: Some(0),
             ended_at: at,
@@ -158,10 +156,8 @@ impl Joined {
                     self.is_over = !self.is_under_way(at.scanner);
                 }
                 None => match self.first_early(at.scanner) {
-                    Some(start) if self.ends.iter().any(|end| start < *end) => {
-                        self.awake(at.carrier);
-                    }
-                    _ => self.is_over = true,
+                    Some(_) => self.awake(at.carrier),
+                    None => self.is_over = true,
                 },
             }
         }
@@ -169,13 +165,15 @@ impl Joined {
     }
 
     fn is_under_way(&self, scanner: &Scanner) -> bool {
+        let is_followed = starts_before(self.first_end);
         let text = self.text.as_ref();
-        text.is_some_and(|text| text.layer.pending(scanner).is_any)
+        text.is_some_and(|text| text.layer.pending(scanner, &is_followed).is_any)
     }
 
     /// Where a value could start in the first bytes.
     fn first_early(&self, scanner: &Scanner) -> Option<u64> {
-        scanner.first_begun(&self.early).map(|start| start as u64)
+        let start = scanner.first_begun(&self.early)? as u64;
+        Some(start).filter(|start| starts_before(self.first_end)(*start, 0))
     }
 
     /// Between two pieces, of which the next would start at `next` or later: what of it does not wait may have gone out.
@@ -208,8 +206,8 @@ impl Joined {
         let Some(text) = &mut self.text else {
             return Ok(());
         };
-        let crosses = crossing(self.last_end, &self.ends);
-        let of = joined(scanner, &self.whole, crosses);
+        let crosses = crossing(self.first_end);
+        let of = joined(scanner, &self.whole, self.first_end);
         text.scan((scanner, ended), (of, crosses), harvest)?;
         let base = text.layer.base();
         if self.whole.iter().any(|(start, _)| *start < base) {
@@ -217,9 +215,6 @@ impl Joined {
             let opens = |key| opens.iter().any(|open| (open.start, open.signature) == key);
             self.whole.retain(|key| key.0 >= base || opens(*key));
         }
-        let gone = self.ends.partition_point(|end| *end < base);
-        let gone = self.ends.drain(..gone).next_back();
-        self.last_end = gone.unwrap_or(self.last_end);
         Ok(())
     }
 
@@ -242,27 +237,34 @@ impl Joined {
         let Some(text) = &mut self.text else {
             return Ok(());
         };
-        let since = self.ends.last().copied().unwrap_or(self.last_end);
+        let seam = match self.first_end {
+            None => Seam::First,
+            Some(_) => Seam::Later,
+        };
+        let end = text.layer.end();
+        let first_end = *self.first_end.get_or_insert_with(|| {
+            text.layer.look_until(end);
+            end
+        });
+        let is_followed = starts_before(self.first_end);
         let mut inner = Harvest::default();
-        let began_before = |start: u64, _: u32| start < since;
-        text.layer.end_piece(at.scanner, &began_before, &mut inner);
-        let crosses = crossing(self.last_end, &self.ends);
-        let whole = inner.found.iter().filter(|found| found.start >= since);
-        self.whole
-            .extend(whole.map(|found| (found.start, found.signature)));
-        let of = joined(at.scanner, &self.whole, crosses);
-        text.hand_out(inner, (of, crosses), harvest);
-        let pending = text.layer.pending(at.scanner);
+        text.layer
+            .end_piece(at.scanner, (seam, &is_followed), &mut inner);
+        if seam == Seam::First {
+            let whole = inner.found.iter();
+            self.whole
+                .extend(whole.map(|found| (found.start, found.signature)));
+        }
+        let of = joined(at.scanner, &self.whole, self.first_end);
+        text.hand_out(inner, (of, crossing(self.first_end)), harvest);
+        let pending = text.layer.pending(at.scanner, &is_followed);
         let waits = pending.from.and_then(|from| text.place(from));
         self.waits_from = waits.map(|from| from.max(self.gone));
-        let end = text.layer.end();
-        let tail = text.layer.slice(end.saturating_sub(REACH as u64), end);
         // What is encoded may be too short to tell when its first piece ends.
-        let is_new = self.last_end == 0 && self.ends.is_empty();
-        let may_begin = at.scanner.is_anchor_cut(tail)
-            || is_new && at.scanner.begun(tail) == Some(Begun::Encoded);
+        let tail = text.layer.slice(end.saturating_sub(REACH as u64), end);
+        let may_begin = end - first_end <= TOLD_BY
+            && (at.scanner.is_anchor_cut(tail) || at.scanner.begun(tail) == Some(Begun::Encoded));
         self.is_over = !pending.is_any && !may_begin;
-        self.ends.push(end);
         Ok(())
     }
 
@@ -276,15 +278,14 @@ impl Joined {
             self.awake(at.carrier);
             return true;
         }
-        self.ends.push(self.early.len() as u64);
+        let end = *self.first_end.get_or_insert(self.early.len() as u64);
         // One byte before it stays, which tells whether a word starts there.
         let unused = start.saturating_sub(1);
         self.is_cut |= unused > 0;
         let gone = usize::try_from(unused).unwrap_or_default();
         self.early.drain(..gone);
         self.places.drain(..gone);
-        self.ends.retain(|end| *end > unused);
-        self.ends.iter_mut().for_each(|end| *end -= unused);
+        self.first_end = Some(end - unused);
         false
     }
 
@@ -296,7 +297,14 @@ impl Joined {
 
     /// Whether nothing is held for it.
     pub(super) fn waits_for_nothing(&self) -> bool {
-        self.added.is_none() && self.waits_from.is_none()
+        self.worth() == 0
+    }
+
+    /// What would be lost with it: nothing that is known, what is held for it, a match, a key.
+    pub(super) fn worth(&self) -> u8 {
+        let text = self.text.as_deref();
+        let swallows = || text.is_some_and(PiecedText::swallows);
+        u8::from(self.added.is_some() || self.waits_from.is_some()) | u8::from(swallows()) << 1
     }
 
     /// The first position of the body that waits for what comes of this text; the next piece starts at
@@ -315,19 +323,22 @@ impl Joined {
 fn joined(
     scanner: &Scanner,
     whole: &[(u64, u32)],
-    crosses: impl Fn(&Open) -> bool,
+    first_end: Option<u64>,
 ) -> impl Fn(&Open) -> bool {
     move |found| {
         scanner.is_joined(found.signature)
+            && starts_before(first_end)(found.start, found.signature)
             && !whole.contains(&(found.start, found.signature))
-            && (crosses(found) || scanner.has_lines(found.signature))
+            && (crossing(first_end)(found) || scanner.has_lines(found.signature))
     }
 }
 
-/// Whether a match stands in more than one piece.
-fn crossing(last_end: u64, ends: &[u64]) -> impl Fn(&Open) -> bool + Copy {
-    move |found| {
-        let mut ends = ends.iter().chain([&last_end]);
-        ends.any(|end| found.start < *end && *end < found.at)
-    }
+/// Whether what starts here starts in the first piece.
+fn starts_before(first_end: Option<u64>) -> impl Fn(u64, u32) -> bool {
+    move |start, _| first_end.is_none_or(|end| start < end)
+}
+
+/// Whether a match starts in the first piece and does not end in it.
+fn crossing(first_end: Option<u64>) -> impl Fn(&Open) -> bool + Copy {
+    move |found| first_end.is_some_and(|end| found.start < end && end < found.at)
 }

@@ -2,16 +2,21 @@
 
 use super::Layer;
 use crate::scanner::Scanner;
-use crate::search::{BeganBefore, Harvest, Pending};
+use crate::search::{Harvest, IsFollowed, Pending, Seam};
 use crate::text::Text;
 
 impl Layer {
+    /// Looks in the text itself for nothing that starts at this position or after it.
+    pub(crate) fn look_until(&mut self, position: u64) {
+        self.search.look_until(position);
+    }
+
     /// A piece ends here. Hands out what would be a match if the text ended here; what of it stands
-    /// within the piece goes no further.
+    /// in the first piece goes no further.
     pub(crate) fn end_piece(
         &mut self,
         scanner: &Scanner,
-        began_before: BeganBefore<'_>,
+        (seam, is_followed): (Seam, IsFollowed<'_>),
         harvest: &mut Harvest,
     ) {
         let text = Text {
@@ -20,21 +25,22 @@ impl Layer {
             ended: true,
         };
         self.search
-            .end_piece((scanner, &text), began_before, harvest);
+            .end_piece((scanner, &text), (seam, is_followed), harvest);
         let watches = self.units.iter_mut().chain(&mut self.runs);
         let views = watches.filter_map(|watch| watch.view.as_deref_mut());
         let base64 = self.base64.iter_mut().flat_map(|base64| base64.views_mut());
         for view in views.chain(base64) {
-            view.end_piece(scanner, began_before, harvest);
+            view.end_piece(scanner, (seam, is_followed), harvest);
         }
     }
 
-    /// What is under way, here and in views, of what is looked for over several pieces.
-    pub(crate) fn pending(&self, scanner: &Scanner) -> Pending {
-        let own = self.search.pending(self.end(), scanner);
+    /// What is under way, here and in views, of what is looked for over several pieces and followed.
+    pub(crate) fn pending(&self, scanner: &Scanner, is_followed: IsFollowed<'_>) -> Pending {
+        let own = self.search.pending(self.end(), scanner, is_followed);
         let views = self.watches().filter_map(|watch| watch.view.as_deref());
         let base64 = self.base64.iter().flat_map(|base64| base64.views());
-        let views = views.chain(base64).map(|view| view.pending(scanner));
+        let views = views.chain(base64);
+        let views = views.map(|view| view.pending(scanner, is_followed));
         views.fold(own, Pending::and)
     }
 }

@@ -16,8 +16,15 @@ pub(crate) struct Pending {
     pub(crate) from: Option<u64>,
 }
 
-/// Whether a match that starts here, of this signature, began in a piece before.
-pub(crate) type BeganBefore<'a> = &'a dyn Fn(u64, u32) -> bool;
+/// Whether what starts here, of this signature, is followed in this text.
+pub(crate) type IsFollowed<'a> = &'a dyn Fn(u64, u32) -> bool;
+
+/// Which of the pieces of a text ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seam {
+    First,
+    Later,
+}
 
 /// So many bytes of a value are worth waiting for.
 pub(crate) const SHOWN: u64 = 8;
@@ -32,19 +39,27 @@ impl Pending {
 }
 
 impl Search {
+    /// Nothing that starts at this position or after it is looked for.
+    pub(crate) fn look_until(&mut self, position: u64) {
+        self.latest = Some(position);
+    }
+
     /// A piece ends here.
     ///
-    /// Hands out what would be a match if the text ended here. What of it stands within the piece is
+    /// Hands out what would be a match if the text ended here. What of it stands in the first piece is
     /// whole, and no longer looked at: it does not become another by what stands in the next. What
-    /// began in a piece before may go on, and a private key goes on to its end.
+    /// goes on from there may go on further, and a private key goes on to its end.
     pub(crate) fn end_piece(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        began_before: BeganBefore<'_>,
+        (seam, is_followed): (Seam, IsFollowed<'_>),
         harvest: &mut Harvest,
     ) {
+        let goes_on = seam == Seam::Later;
         self.live.retain(|candidate| {
-            let goes_on = began_before(candidate.start, candidate.signature);
+            if !is_followed(candidate.start, candidate.signature) {
+                return false;
+            }
             match candidate.clone().step(text, scanner, &mut Seen::default()) {
                 Step::No | Step::More => true,
                 Step::Open(_) => goes_on,
@@ -56,23 +71,38 @@ impl Search {
             }
         });
         self.swallows.retain(|swallow| {
-            let goes_on = swallow.has_lines() || began_before(swallow.start, swallow.signature);
-            if !goes_on {
+            if !is_followed(swallow.start, swallow.signature) {
+                return false;
+            }
+            if !goes_on && !swallow.has_lines() {
                 harvest.found.push(Found::swallowed(swallow));
             }
-            goes_on
+            goes_on || swallow.has_lines()
         });
     }
 
-    /// What is under way.
-    pub(crate) fn pending(&self, end: u64, scanner: &Scanner) -> Pending {
+    /// What is under way of what is followed.
+    pub(crate) fn pending(
+        &self,
+        end: u64,
+        scanner: &Scanner,
+        is_followed: IsFollowed<'_>,
+    ) -> Pending {
+        let of = |start: u64, signature: u32| {
+            scanner.is_joined(signature) && is_followed(start, signature)
+        };
         let live = self.live.iter();
-        let live = live.filter(|candidate| scanner.is_joined(candidate.signature));
+        let live = live.filter(|candidate| of(candidate.start, candidate.signature));
         let begun = live.map(|candidate| candidate.start);
         let known = Some(self.known.hold(end)).filter(|from| *from + KNOWN_MIN as u64 <= end);
+        let known = known.filter(|from| is_followed(*from, u32::MAX));
         let begun = begun.chain(known).min();
+        let mut swallows = self.swallows.iter();
+        let may_start = self.undecided && is_followed(self.next, u32::MAX);
         Pending {
-            is_any: begun.is_some() || !self.swallows.is_empty(),
+            is_any: begun.is_some()
+                || may_start
+                || swallows.any(|swallow| of(swallow.start, swallow.signature)),
             from: begun.filter(|from| from + SHOWN <= end),
         }
     }
