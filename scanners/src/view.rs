@@ -24,7 +24,7 @@ use crate::units::Unit;
 const QUIET: u64 = 96;
 
 /// Where a view could not be closed, so many bytes are decoded before it is tried again.
-const BREAKS_APART: u64 = 32;
+const BREAKS_APART: u64 = 128;
 
 /// So many telling bytes in a row keep a view of a part of a run open. Zeros between them do not count.
 const TELLING_STREAK: u32 = 8;
