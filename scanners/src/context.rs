@@ -13,6 +13,8 @@ use crate::{Class, Signature};
 const BEFORE: u64 = 32;
 /// So many pairs are looked at in no time.
 const FEW: usize = 6;
+/// What looking for the words of one signature costs besides, in pairs.
+const CALL: u32 = 10;
 /// Keywords up to this length count only as whole words.
 const WHOLE_WORD_MAX: usize = 4;
 /// How many kinds of pairs are told apart.
@@ -65,6 +67,18 @@ impl Asks {
         } else {
             Asks::Word
         }
+    }
+
+    /// How many places are looked at to tell whether a word of a signature stands before a match, with
+    /// what else that costs.
+    pub(crate) fn effort(signature: &Signature) -> u32 {
+        let context = signature.context.iter();
+        let pairs = context.map(|context| {
+            let lengths = context.keywords.iter().map(|word| word.len());
+            let stride = lengths.min().unwrap_or_default().saturating_sub(1);
+            u32::from(context.window) / u32::try_from(stride.max(1)).unwrap_or(u32::MAX)
+        });
+        pairs.map(|pairs| pairs + CALL).sum()
     }
 
     /// Whether no match stands without one.

@@ -99,6 +99,8 @@ struct Kind<Form> {
     asks: Asks,
     /// Whether a literal stands inside the matches.
     has_inner: bool,
+    /// What it takes to look for the words of all of them, one after the other.
+    effort: u32,
     /// The signatures, sorted.
     members: Vec<u32>,
 }
@@ -107,9 +109,7 @@ struct Kind<Form> {
 #[derive(Debug)]
 struct Bank {
     kinds: Vec<Kind<Leading>>,
-    /// The rows that are nothing without a word before them, and those of which it must be near.
-    need_word: u64,
-    need_near: u64,
+    needs: Needs,
     /// The rows all matches of which are equally long.
     fixed: u64,
     /// By the byte before.
@@ -319,7 +319,7 @@ impl Rows {
             let alive = told | bank.alive(alive & !told, there);
             let alive = with_words(
                 bank.ending(alive, there),
-                (bank.need_word, bank.need_near),
+                (&bank.kinds, bank.needs),
                 place,
             );
             take(&bank.kinds, alive, place, survivors);
@@ -332,13 +332,50 @@ impl Rows {
     }
 }
 
-/// Those of the rows that need no word, and all where there are words or only near ones are needed.
-fn with_words(alive: u64, (need_word, need_near): (u64, u64), place: &mut Surroundings<'_>) -> u64 {
-    if alive & need_word & !need_near != 0 && place.context().is_empty() {
-        alive & !need_word
+/// So much looking for words takes as long as reading all that stand before a place.
+const EFFORT_MAX: u32 = 120;
+
+/// Which rows need a word before them, and of which of those it must be near.
+#[derive(Clone, Copy, Debug, Default)]
+struct Needs {
+    word: u64,
+    near: u64,
+}
+
+impl Needs {
+    fn add(&mut self, row: u64, asks: Asks) {
+        self.word |= if asks.is_word() { row } else { 0 };
+        self.near |= if asks == Asks::NearWord { row } else { 0 };
+    }
+}
+
+/// Those of the rows that need no word, and all where there are words, or where it is cheaper to look
+/// for those of few rows.
+fn with_words<Form>(
+    alive: u64,
+    (kinds, needs): (&[Kind<Form>], Needs),
+    place: &mut Surroundings<'_>,
+) -> u64 {
+    let asking = alive & needs.word & !needs.near;
+    if asking == 0 || !place.is_read() && effort(kinds, asking) <= EFFORT_MAX {
+        return alive;
+    }
+    if place.context().is_empty() {
+        alive & !needs.word
     } else {
         alive
     }
+}
+
+/// What it takes to look for the words of these rows, one after the other.
+fn effort<Form>(kinds: &[Kind<Form>], mut rows: u64) -> u32 {
+    let mut effort = 0;
+    while rows != 0 {
+        let kind = kinds.get(rows.trailing_zeros() as usize);
+        effort += kind.map_or(0, |kind| kind.effort);
+        rows &= rows - 1;
+    }
+    effort
 }
 
 /// Adds the signatures of rows; of those that need a word, such as may have one.
@@ -348,9 +385,10 @@ fn take<Form>(
     place: &mut Surroundings<'_>,
     survivors: &mut Vec<Survivor>,
 ) {
+    let is_read = place.is_read();
     while alive != 0 {
         if let Some(kind) = kinds.get(alive.trailing_zeros() as usize) {
-            match (kind.asks == Asks::Word, kind.members.as_slice()) {
+            match (is_read && kind.asks.is_word(), kind.members.as_slice()) {
                 (false, members) => survivors.extend(members.iter().map(|row| kind.survivor(*row))),
                 (true, [row]) if !place.context().may_suit(*row) => {}
                 (true, [row]) => survivors.push(kind.survivor(*row)),
@@ -381,12 +419,14 @@ impl<Form: PartialEq> Kind<Form> {
             .find(|kind| kind.asks == asks && kind.has_inner == has_inner && kind.form == form);
         if let Some(kind) = same {
             kind.members.push(number);
+            kind.effort += Asks::effort(signature);
             return None;
         }
         Some(Kind {
             form,
             asks,
             has_inner,
+            effort: Asks::effort(signature),
             members: vec![number],
         })
     }
@@ -506,8 +546,7 @@ impl Bank {
     fn new() -> Bank {
         Bank {
             kinds: Vec::new(),
-            need_word: 0,
-            need_near: 0,
+            needs: Needs::default(),
             fixed: 0,
             left: Box::new([0; 256]),
             columns: Box::new([[0; 256]; COLUMNS]),
@@ -543,8 +582,7 @@ impl Bank {
                 *mask |= if length == UNKNOWN || inside { bit } else { 0 };
             }
         }
-        self.need_word |= if kind.asks.is_word() { bit } else { 0 };
-        self.need_near |= if kind.asks == Asks::NearWord { bit } else { 0 };
+        self.needs.add(bit, kind.asks);
         self.kinds.push(kind);
     }
 

@@ -363,6 +363,7 @@ impl Search {
                 row.told = match row.asks {
                     Asks::Nothing => Told::Nothing,
                     Asks::NearWord => Told::by(words.stand_before(text, at)),
+                    Asks::Word if !place.is_read() => Told::by(words.stand_before(text, at)),
                     Asks::Word | Asks::WordIfBare => {
                         let there = place.context().words_for(row.signature);
                         words.told(text, at, there)

@@ -55,6 +55,8 @@ struct Word {
 /// Words by a kind of the bytes they start with.
 #[derive(Debug)]
 struct Table {
+    /// The kinds there are, as bits: most places are told by so small a table.
+    kinds: Box<[u64]>,
     /// By kind: where its words begin in `entries`, if there are any.
     first: Box<[u32]>,
     /// Kinds and words, sorted.
@@ -169,6 +171,12 @@ impl Table {
     fn new(bits: u32, mut entries: Vec<(u32, u32)>) -> Table {
         entries.sort_unstable();
         let mut first = vec![0; 1 << bits];
+        let mut kinds = vec![0; (1 << bits) / 64];
+        for (kind, _) in &entries {
+            if let Some(kinds) = kinds.get_mut(*kind as usize / 64) {
+                *kinds |= 1 << (kind % 64);
+            }
+        }
         let mut last = None;
         for (place, (kind, _)) in (0..).zip(&entries) {
             if last.replace(*kind) != Some(*kind)
@@ -178,15 +186,20 @@ impl Table {
             }
         }
         Table {
+            kinds: kinds.into(),
             first: first.into(),
             entries,
         }
     }
 
     /// The words of a kind.
+    #[inline]
     fn words(&self, kind: u32) -> impl Iterator<Item = u32> {
-        let first = self.first.get(kind as usize).copied().unwrap_or_default();
-        let from = self.entries.get(first as usize..).unwrap_or_default();
+        let kinds = self.kinds.get(kind as usize / 64);
+        let known = kinds.is_some_and(|kinds| kinds >> (kind % 64) & 1 == 1);
+        let first = if known { self.first.get(kind as usize) } else { None };
+        let first = first.map_or(usize::MAX, |first| *first as usize);
+        let from = self.entries.get(first..).unwrap_or_default();
         let same = from.iter().take_while(move |entry| entry.0 == kind);
         same.map(|entry| entry.1)
     }

@@ -1,7 +1,7 @@
 //! The rows of digits: all of them are asked at once, by one walk over the groups of the number that
 //! stands at a place.
 
-use super::{Kind, Survivor, allow, at, take, with_words};
+use super::{Kind, Needs, Survivor, allow, at, take, with_words};
 use crate::checks::{Check, Verdict};
 use crate::context::Asks;
 use crate::number::{DIGITS_MAX, Group, Number};
@@ -67,9 +67,7 @@ impl Digits {
 #[derive(Debug)]
 pub(super) struct Numbers {
     pub(super) kinds: Vec<Kind<Digits>>,
-    /// Those that are nothing without a word before them, and those of which it must be near.
-    need_word: u64,
-    need_near: u64,
+    needs: Needs,
     /// By the byte before, the byte after, and a byte between two digits.
     left: Box<[u64; 256]>,
     right: Box<[u64; 256]>,
@@ -93,8 +91,7 @@ impl Numbers {
     pub(super) fn new() -> Numbers {
         Numbers {
             kinds: Vec::new(),
-            need_word: 0,
-            need_near: 0,
+            needs: Needs::default(),
             left: Box::new([0; 256]),
             right: Box::new([0; 256]),
             separators: Box::new([0; 256]),
@@ -124,8 +121,7 @@ impl Numbers {
             *from |= if length <= digits.max { bit } else { 0 };
         }
         self.add_layouts(bit, digits.check.and_then(|check| check.layouts()));
-        self.need_word |= if kind.asks.is_word() { bit } else { 0 };
-        self.need_near |= if kind.asks == Asks::NearWord { bit } else { 0 };
+        self.needs.add(bit, kind.asks);
         self.kinds.push(kind);
     }
 
@@ -195,7 +191,7 @@ impl Numbers {
     ) {
         let there = place.text.from(place.at);
         let (mut ends, mut count) = ([(0, 0); ENDS_MAX], 0);
-        let words = (self.need_word, self.need_near);
+        let words = (self.kinds.as_slice(), self.needs);
         let mut possible = self.after(before);
         // Words that are not read yet are asked for only where a number could end.
         if place.is_read() {
