@@ -52,6 +52,9 @@ pub(crate) struct Leading {
     end: Option<(usize, ByteSet)>,
     /// What may not stand before them.
     left: ByteSet,
+    /// The bytes one of which stands two places before them: where a word must stand right before
+    /// a match, the last but one of its bytes.
+    second: ByteSet,
 }
 
 /// At which places rows are looked for besides at all starts: where only bytes of a set follow.
@@ -112,14 +115,24 @@ struct Bank {
     needs: Needs,
     /// The rows all matches of which are equally long.
     fixed: u64,
-    /// By the byte before.
+    /// By the byte before, and by the one before that.
     left: Box<[u64; 256]>,
+    second: Box<[u64; 256]>,
     columns: Box<[[u64; 256]; COLUMNS]>,
     /// For each of [`ALPHABETS`], by the length of the run of it.
     by_run: [Box<[u64; LENGTHS]>; ALPHABETS.len()],
     /// The rows all columns of which allow letters and digits, and those of which allow all of base64.
     any_alnum: u64,
     any_base64: u64,
+}
+
+/// The two bytes before a place.
+#[derive(Clone, Copy)]
+pub(crate) struct Before {
+    /// The one right before it; none where the left boundary holds whatever it is.
+    pub(crate) last: Option<u8>,
+    /// The one before that.
+    pub(crate) second: Option<u8>,
 }
 
 /// A signature that could match somewhere.
@@ -151,6 +164,7 @@ impl Leading {
                 Shape::Token { left, .. } | Shape::Pattern { left, .. } => *left,
                 _ => ByteSet::EMPTY,
             },
+            second: second_before(signature),
         }
     }
 
@@ -192,6 +206,28 @@ fn longest_run(signature: &Signature, alphabet: &ByteSet) -> Option<usize> {
         }
         _ => None,
     }
+}
+
+/// The bytes one of which stands two places before every match.
+fn second_before(signature: &Signature) -> ByteSet {
+    let all = ByteSet::EMPTY.range(0, u8::MAX);
+    let Some(context) = signature
+        .context
+        .as_ref()
+        .filter(|context| !context.bare_only)
+    else {
+        return all;
+    };
+    let window = usize::from(context.window);
+    context
+        .keywords
+        .iter()
+        .fold(ByteSet::EMPTY, |set, word| match word.as_bytes() {
+            [.., second, _] if word.len() >= window => set
+                .insert(second.to_ascii_lowercase())
+                .insert(second.to_ascii_uppercase()),
+            _ => all,
+        })
 }
 
 fn is_phrase(signature: &Signature) -> bool {
@@ -267,12 +303,7 @@ impl Rows {
 
     /// Whether a row could start at the start of `there`, by the runs and the first bytes alone.
     #[inline]
-    pub(crate) fn could_start(
-        &self,
-        before: Option<u8>,
-        runs: &Runs,
-        there: &[u8],
-    ) -> bool {
+    pub(crate) fn could_start(&self, before: Before, runs: &Runs, there: &[u8]) -> bool {
         let is_digit = there.first().is_some_and(u8::is_ascii_digit);
         let numbers = if is_digit {
             self.numbers.as_slice()
@@ -283,7 +314,7 @@ impl Rows {
             let number = Number::at(there, false);
             if numbers
                 .iter()
-                .any(|bank| bank.could_start(before, number, there))
+                .any(|bank| bank.could_start(before.last, number, there))
             {
                 return true;
             }
@@ -294,12 +325,11 @@ impl Rows {
         })
     }
 
-    /// Adds the signatures that could match from a place on, after the byte `before`; `None` where the
-    /// left boundary holds whatever it is. Of those that need a word, only such as have one. The number
+    /// Adds the signatures that could match from a place on, after these bytes. Of those that need a word, only such as have one. The number
     /// there, if there is one.
     pub(crate) fn survivors(
         &self,
-        (before, runs): (Option<u8>, &Runs),
+        (before, runs): (Before, &Runs),
         place: &mut Surroundings<'_>,
         survivors: &mut Vec<Survivor>,
     ) -> Option<Number> {
@@ -307,7 +337,7 @@ impl Rows {
         let is_digit = there.first().is_some_and(u8::is_ascii_digit);
         let number = is_digit.then(|| Number::at(there, ended));
         for (bank, number) in self.numbers.iter().zip(number.iter().cycle()) {
-            bank.survivors(before, *number, place, survivors);
+            bank.survivors(before.last, *number, place, survivors);
         }
         let runs = if ended { &Runs::at(there, ended) } else { runs };
         for bank in &self.banks {
@@ -317,11 +347,7 @@ impl Rows {
             }
             let told = alive & bank.told_by(runs);
             let alive = told | bank.alive(alive & !told, there);
-            let alive = with_words(
-                bank.ending(alive, there),
-                (&bank.kinds, bank.needs),
-                place,
-            );
+            let alive = with_words(bank.ending(alive, there), (&bank.kinds, bank.needs), place);
             take(&bank.kinds, alive, place, survivors);
         }
         if survivors.len() > 1 {
@@ -549,6 +575,7 @@ impl Bank {
             needs: Needs::default(),
             fixed: 0,
             left: Box::new([0; 256]),
+            second: Box::new([0; 256]),
             columns: Box::new([[0; 256]; COLUMNS]),
             by_run: std::array::from_fn(|_| Box::new([0; LENGTHS])),
             any_alnum: 0,
@@ -561,6 +588,9 @@ impl Bank {
         let leading = &kind.form;
         allow(self.left.as_mut_slice(), bit, |byte| {
             !leading.left.contains(byte)
+        });
+        allow(self.second.as_mut_slice(), bit, |byte| {
+            leading.second.contains(byte)
         });
         for (place, column) in self.columns.iter_mut().enumerate() {
             let set = leading.sets.get(place);
@@ -586,9 +616,10 @@ impl Bank {
         self.kinds.push(kind);
     }
 
-    /// The rows that allow this byte before them.
-    fn after(&self, before: Option<u8>) -> u64 {
-        before.map_or(u64::MAX, |byte| at(&self.left, byte))
+    /// The rows that allow these bytes before them.
+    fn after(&self, before: Before) -> u64 {
+        let of = |byte: Option<u8>, table| byte.map_or(u64::MAX, |byte| at(table, byte));
+        of(before.last, &self.left) & of(before.second, &self.second)
     }
 
     /// The rows whose columns need not be asked where runs of these lengths stand.

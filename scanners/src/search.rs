@@ -16,7 +16,7 @@ use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::pen::Pen;
 use crate::places::local_part_start;
-use crate::rows::{Runs, Survivor, alphabets_at};
+use crate::rows::{Before, Runs, Survivor, alphabets_at};
 use crate::scanner::Scanner;
 use crate::seen::Seen;
 use crate::starts::Place;
@@ -343,7 +343,10 @@ impl Search {
         found: &mut Harvest,
     ) {
         let (at, index) = (self.next, &scanner.index);
-        let before = text.before(at).filter(|_| !after_escape(text, at));
+        let before = Before {
+            last: text.before(at).filter(|_| !after_escape(text, at)),
+            second: at.checked_sub(1).and_then(|last| text.before(last)),
+        };
         let mut rows = std::mem::take(&mut found.rows);
         let mut place = Surroundings {
             text,

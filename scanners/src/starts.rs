@@ -6,7 +6,7 @@
 
 use crate::ByteSet;
 use crate::anchors::Anchors;
-use crate::rows::{ASSIGNING, BESIDES, CAPITAL, LONG, PHRASE, Rows, Runs, WIDE, WORDS};
+use crate::rows::{ASSIGNING, BESIDES, Before, CAPITAL, LONG, PHRASE, Rows, Runs, WIDE, WORDS};
 
 use crate::simd::{AsciiSet, BLOCK, masks};
 
@@ -241,15 +241,14 @@ impl Places<'_> {
             bit,
             there.len(),
         );
+        let byte = |back| index.checked_sub(back).and_then(|at| self.bytes.get(at));
         // After the letter of an escape every boundary holds.
-        let before = if self.after_escape >> bit & 1 == 1 {
-            None
-        } else {
-            let before = index.checked_sub(1);
-            before.and_then(|before| self.bytes.get(before))
+        let is_after_escape = self.after_escape >> bit & 1 == 1;
+        let before = Before {
+            last: byte(1).copied().filter(|_| !is_after_escape),
+            second: byte(2).copied(),
         };
-        let could = self.pass.everywhere
-            || self.rows_of.could_start(before.copied(), &runs, there);
+        let could = self.pass.everywhere || self.rows_of.could_start(before, &runs, there);
         could.then_some(runs)
     }
 

@@ -197,7 +197,11 @@ impl Table {
     fn words(&self, kind: u32) -> impl Iterator<Item = u32> {
         let kinds = self.kinds.get(kind as usize / 64);
         let known = kinds.is_some_and(|kinds| kinds >> (kind % 64) & 1 == 1);
-        let first = if known { self.first.get(kind as usize) } else { None };
+        let first = if known {
+            self.first.get(kind as usize)
+        } else {
+            None
+        };
         let first = first.map_or(usize::MAX, |first| *first as usize);
         let from = self.entries.get(first..).unwrap_or_default();
         let same = from.iter().take_while(move |entry| entry.0 == kind);
