@@ -56,6 +56,11 @@ impl RunState {
         self.count == 0 && self.skipped == skip
     }
 
+    /// How many bits of the last character are of the next byte.
+    pub(crate) fn left(&self) -> u8 {
+        self.count
+    }
+
     /// So many characters were read, in whole groups.
     pub(crate) fn pass(&mut self, characters: u64) {
         self.read += characters;
@@ -204,6 +209,12 @@ impl RunKind {
             RunKind::Hex(skip) => (4, skip),
             RunKind::HexPairs => (4, 0),
         }
+    }
+
+    /// How many bits a character has.
+    pub(crate) fn width(self) -> u8 {
+        let (width, _) = self.layout();
+        width
     }
 
     /// Reads one byte of the run, or what stands between two.

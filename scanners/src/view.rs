@@ -7,6 +7,7 @@
 //! in a view is handed out as the span of the encoded bytes.
 
 mod seam;
+mod way;
 
 use crate::ScanError;
 use crate::confirm::Swallow;
@@ -17,8 +18,9 @@ use crate::runs::{Groups, RunKind, RunState, RunStep, VALUE_MAX};
 use crate::scanner::Scanner;
 use crate::screen::TELLING;
 use crate::search::{Found, Harvest};
-use crate::text::{Text, give_back};
+use crate::text::Text;
 use crate::units::Unit;
+use way::{Source, Way};
 
 /// So many bytes after the last encoded one a view may be closed.
 const QUIET: u64 = 96;
@@ -46,8 +48,8 @@ pub(crate) struct View {
     plain_since: u64,
     /// The next position of the encoded text to decode.
     pub(crate) fed: u64,
-    /// For each byte in the child's window, where its encoding starts and how long it is.
-    map: Vec<Source>,
+    /// Where the bytes in the child's window are encoded.
+    way: Way,
     /// For each match being swallowed in the child: where it starts there and here.
     opens: Vec<(Open, u64)>,
     /// What was found in a compressed stream: it goes on to the end of the stream.
@@ -57,25 +59,6 @@ pub(crate) struct View {
     streak: Option<Streak>,
     /// The view is not closed before this position.
     next_break: u64,
-}
-
-/// Where the encoding of a byte starts, and how long it is, in one word: there is one for each decoded
-/// byte at hand.
-#[derive(Clone, Copy)]
-struct Source(u64);
-
-impl Source {
-    fn new(start: u64, length: u8) -> Source {
-        Source(start << 8 | u64::from(length))
-    }
-
-    fn start(self) -> u64 {
-        self.0 >> 8
-    }
-
-    fn length(self) -> u64 {
-        self.0 & 0xFF
-    }
 }
 
 /// How many letters came last with nothing between them but zeros, and how many zeros after them.
@@ -161,17 +144,6 @@ impl Open {
     }
 }
 
-/// Where each byte starts in a group of characters of so many bits, and how many it takes part of.
-fn places_in_group<const BYTES: usize>(width: usize) -> [(u64, u8); BYTES] {
-    std::array::from_fn(|byte| {
-        let (first, last) = (8 * byte / width, (8 * byte + 7) / width);
-        (
-            first as u64,
-            u8::try_from(last - first + 1).unwrap_or(u8::MAX),
-        )
-    })
-}
-
 impl View {
     /// Opens a view for the encoded character at `trigger`, starting a little earlier.
     pub(crate) fn new(decoder: Decoder, trigger: u64, start: u64, depth: u8) -> View {
@@ -181,7 +153,7 @@ impl View {
             quiet_since: trigger,
             plain_since: start,
             fed: start,
-            map: Vec::new(),
+            way: Way::at(start),
             opens: Vec::new(),
             until_end: Vec::new(),
             child: Layer::new(start, depth),
@@ -201,7 +173,7 @@ impl View {
     ) -> Result<(), ScanError> {
         let to = self.opened_at;
         self.decode(text, to, harvest);
-        let floors = floors.map(|floor| self.inner_start(floor));
+        let floors = floors.map(|floor| self.way.first_from(floor));
         self.child.look_from(&floors);
         self.scan(scanner, false, harvest)?;
         for swallow in swallows {
@@ -212,7 +184,7 @@ impl View {
                 .any(|(seen, start)| (*start, seen.signature) == (open.start, open.signature));
             if !known {
                 self.opens.push((open, open.start));
-                let at = self.inner_start(swallow.at);
+                let at = self.way.first_from(swallow.at);
                 self.child.adopt(swallow.clone(), at);
             }
         }
@@ -227,14 +199,8 @@ impl View {
         harvest: &mut Harvest,
     ) {
         self.decode(text, to, harvest);
-        let floors = floors.map(|floor| self.inner_start(floor));
+        let floors = floors.map(|floor| self.way.first_from(floor));
         self.child.look_from(&floors);
-    }
-
-    /// The first byte of the child whose encoding starts at or after a position.
-    fn inner_start(&self, position: u64) -> u64 {
-        let before = self.map.partition_point(|source| source.start() < position);
-        self.child.base() + before as u64
     }
 
     /// Decodes and scans what is at hand. True when the view can be closed.
@@ -308,7 +274,7 @@ impl View {
             }
             Decoder::Inflate(inflater) => {
                 let how = (&mut self.fed, self.opened_at);
-                inflate(inflater, how, text, (&mut self.map, &mut decoded))
+                inflate(inflater, how, text, (&mut self.way, &mut decoded))
             }
         };
         harvest.decoded += (decoded.len() - before) as u64;
@@ -333,8 +299,7 @@ impl View {
                 RunStep::Read(length, None) => self.fed += u64::from(length),
                 RunStep::Read(length, Some((byte, started))) => {
                     self.fed += u64::from(length);
-                    let length = u8::try_from(self.fed - started).unwrap_or(u8::MAX);
-                    self.map.push(Source::new(started, length));
+                    self.note_place(kind, state, started);
                     decoded.push(byte);
                     if self.is_break(byte) {
                         return Stop::Break;
@@ -369,8 +334,7 @@ impl View {
             let at = self.fed;
             self.fed += 1;
             if let Some((byte, started)) = state.take(kind, (value, at)) {
-                let length = u8::try_from(self.fed - started).unwrap_or(u8::MAX);
-                self.map.push(Source::new(started, length));
+                self.note_place(kind, state, started);
                 decoded.push(byte);
                 if self.is_break(byte) {
                     return true;
@@ -391,12 +355,10 @@ impl View {
             return row;
         }
         let width = 8 * BYTES / CHARACTERS;
-        let places = places_in_group::<BYTES>(width);
         let values = kind.values();
         let mut row = row;
-        let first = row.len().min(ROOM) / CHARACTERS * BYTES;
-        decoded.reserve(first);
-        self.map.reserve(first);
+        decoded.reserve(row.len().min(ROOM) / CHARACTERS * BYTES);
+        let (from, before) = (self.fed, decoded.len());
         loop {
             let kept = match self.streak {
                 Some(_) => self.leaves_from().saturating_sub(self.fed + 1),
@@ -404,10 +366,8 @@ impl View {
             };
             let kept = usize::try_from(kept).unwrap_or(usize::MAX) / CHARACTERS;
             let mut bytes = [[0; BYTES]; GROUPS];
-            let mut sources = [[Source(0); BYTES]; GROUPS];
             let mut count = 0;
-            let rooms = bytes.iter_mut().zip(&mut sources).take(kept);
-            for (group, (bytes, sources)) in row.chunks_exact(CHARACTERS).zip(rooms) {
+            for (group, bytes) in row.chunks_exact(CHARACTERS).zip(&mut bytes).take(kept) {
                 let (mut bits, mut all) = (0_u64, 0);
                 for byte in group {
                     let value = values.of(*byte);
@@ -419,38 +379,51 @@ impl View {
                 }
                 let eight = bits.to_be_bytes();
                 *bytes = eight.last_chunk().copied().unwrap_or(*bytes);
-                let at = self.fed + (count * CHARACTERS) as u64;
-                *sources = places.map(|(first, length)| Source::new(at + first, length));
                 count += 1;
             }
             if count == 0 {
                 break;
             }
             let bytes = bytes.get(..count).unwrap_or_default().as_flattened();
-            let sources = sources.get(..count).unwrap_or_default().as_flattened();
             decoded.extend_from_slice(bytes);
-            self.map.extend_from_slice(sources);
-            self.note_telling(bytes, sources);
+            self.note_telling(bytes, width as u64);
             let characters = count * CHARACTERS;
             row = row.get(characters..).unwrap_or_default();
             self.fed += characters as u64;
-            state.pass(characters as u64);
+        }
+        if self.fed > from {
+            let count = (decoded.len() - before) as u64;
+            self.way
+                .push_groups(from, u8::try_from(width).unwrap_or_default(), count);
+            state.pass(self.fed - from);
         }
         row
     }
 
-    /// Takes down where bytes that keep the view open were decoded last.
-    fn note_telling(&mut self, bytes: &[u8], sources: &[Source]) {
-        let Some(mut streak) = self.streak else {
-            return;
-        };
-        for (byte, source) in bytes.iter().zip(sources) {
-            streak.take(*byte);
-            if streak.letters >= TELLING_STREAK {
-                self.quiet_since = source.start() + source.length();
+    /// Takes down where the last byte of a run stands, which starts at this position.
+    fn note_place(&mut self, kind: RunKind, state: &RunState, started: u64) {
+        let length = u8::try_from(self.fed - started).unwrap_or(u8::MAX);
+        match kind {
+            RunKind::HexPairs => self.way.push(started, length),
+            _ => {
+                let bits = (kind.width(), state.left());
+                self.way.push_bits((started, length), bits);
             }
         }
-        self.streak = Some(streak);
+    }
+
+    /// Takes down where bytes that keep the view open were decoded last: of characters of so many bits,
+    /// from the next one on.
+    fn note_telling(&mut self, bytes: &[u8], width: u64) {
+        let Some(streak) = &mut self.streak else {
+            return;
+        };
+        for (byte, number) in bytes.iter().zip(0..) {
+            streak.take(*byte);
+            if streak.letters >= TELLING_STREAK {
+                self.quiet_since = self.fed + (8 * number + 7) / width + 1;
+            }
+        }
     }
 
     /// From here on the view may be left at the next break.
@@ -525,7 +498,7 @@ impl View {
             };
             for byte in bytes.iter().take(usize::from(count)) {
                 decoded.push(*byte);
-                self.map.push(Source::new(self.fed, length));
+                self.way.push(self.fed, length);
             }
             self.fed += u64::from(length);
             self.plain_since = self.fed;
@@ -547,10 +520,8 @@ impl View {
             .find(|(_, byte)| is_break(**byte));
         let count = left.map_or(literals.len(), |(place, _)| place + 1);
         decoded.extend_from_slice(literals.get(..count).unwrap_or_default());
-        let from = self.fed;
+        self.way.push_plain(self.fed, count as u64);
         self.fed += count as u64;
-        self.map
-            .extend((from..self.fed).map(|at| Source::new(at, 1)));
         left.is_some()
     }
 
@@ -563,9 +534,8 @@ impl View {
         let mut inner = Harvest::default();
         self.child.advance(scanner, ended, &mut inner)?;
         self.hand_out(inner, harvest);
-        let trimmed = self.child.trim(u64::MAX);
-        self.map.drain(..trimmed.min(self.map.len()));
-        give_back(&mut self.map);
+        self.child.trim(u64::MAX);
+        self.way.forget(self.child.base());
         Ok(())
     }
 
@@ -620,12 +590,8 @@ impl View {
         let Decoder::Units(_) = self.decoder else {
             return true;
         };
-        let index = |position: &u64| {
-            usize::try_from(position.saturating_sub(self.child.base())).unwrap_or(usize::MAX)
-        };
-        let mut units = self.map.iter().take(index(end)).skip(index(start));
         let longer = self.outer_end(*end) - self.outer_start(*start) > end - start;
-        longer || units.any(|source| source.length() > 1)
+        longer || self.way.any_longer((*start, *end))
     }
 
     /// A match in the encoded text's positions.
@@ -678,23 +644,18 @@ impl View {
     }
 
     fn outer_start(&self, position: u64) -> u64 {
-        let index = usize::try_from(position.saturating_sub(self.child.base())).ok();
-        index
-            .and_then(|index| self.map.get(index))
-            .map_or(self.next_start(), |source| source.start())
+        let source = self.way.source(position);
+        source.map_or(self.next_start(), Source::start)
     }
 
     fn outer_end(&self, position: u64) -> u64 {
         if matches!(self.decoder, Decoder::Inflate(_)) {
             return self.fed;
         }
-        let Some(before) = position.checked_sub(self.child.base() + 1) else {
+        if position <= self.child.base() {
             return self.outer_start(position);
-        };
-        let index = usize::try_from(before).ok();
-        index
-            .and_then(|index| self.map.get(index))
-            .map_or(self.fed, |source| source.start() + source.length())
+        }
+        self.way.source(position - 1).map_or(self.fed, Source::end)
     }
 
     /// What is too deep, in the encoded text's positions. Of a compressed stream it is where it starts:
@@ -747,13 +708,13 @@ fn inflate(
     inflater: &mut Inflater,
     (fed, opened_at): (&mut u64, u64),
     text: &Text<'_>,
-    (map, decoded): (&mut Vec<Source>, &mut Vec<u8>),
+    (way, decoded): (&mut Way, &mut Vec<u8>),
 ) -> Stop {
     loop {
         let before = decoded.len();
         let progress = inflater.step(text.from(*fed), text.ended, decoded);
         let start = fed.saturating_sub(BEHIND).max(opened_at);
-        map.extend((before..decoded.len()).map(|_| Source::new(start, 0)));
+        way.push_at(start, (decoded.len() - before) as u64);
         match progress {
             Progress::Read(length) => *fed += length as u64,
             Progress::End(length) => {

@@ -1,6 +1,7 @@
 //! Texts put together from pieces: what is to be said of a view where one piece ends.
 
-use super::{Source, View};
+use super::View;
+use super::way::{Source, Way};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, IsFollowed, Pending, Seam};
 use crate::view::Open;
@@ -14,9 +15,9 @@ impl View {
         harvest: &mut Harvest,
     ) {
         let mut inner = Harvest::default();
-        let there = (self.child.base(), self.next_start());
+        let next = self.next_start();
         {
-            let is_followed = outside(there, (&self.map, &self.opens), is_followed);
+            let is_followed = outside(next, (&self.way, &self.opens), is_followed);
             self.child
                 .end_piece(scanner, (seam, &is_followed), &mut inner);
         }
@@ -25,8 +26,8 @@ impl View {
 
     /// What is under way, in the encoded text's positions.
     pub(crate) fn pending(&self, scanner: &Scanner, is_followed: IsFollowed<'_>) -> Pending {
-        let there = (self.child.base(), self.next_start());
-        let is_followed = outside(there, (&self.map, &self.opens), is_followed);
+        let next = self.next_start();
+        let is_followed = outside(next, (&self.way, &self.opens), is_followed);
         let inner = self.child.pending(scanner, &is_followed);
         Pending {
             from: inner.from.map(|from| self.outer_start(from)),
@@ -38,15 +39,14 @@ impl View {
 /// Where a match began is asked in the encoded text's positions: it may have been taken over from there,
 /// or no longer be at hand.
 fn outside<'a>(
-    (base, next): (u64, u64),
-    (map, opens): (&'a [Source], &'a [(Open, u64)]),
+    next: u64,
+    (way, opens): (&'a Way, &'a [(Open, u64)]),
     is_followed: IsFollowed<'a>,
 ) -> impl Fn(u64, u32) -> bool + 'a {
     move |start, signature| {
         let mut opens = opens.iter();
         let open = opens.find(|(open, _)| (open.start, open.signature) == (start, signature));
-        let index = usize::try_from(start.saturating_sub(base)).unwrap_or(usize::MAX);
-        let there = || map.get(index).map_or(next, |source| source.start());
+        let there = || way.source(start).map_or(next, Source::start);
         is_followed(open.map_or_else(there, |(_, outer)| *outer), signature)
     }
 }
