@@ -175,6 +175,10 @@ impl View {
         self.decode(text, to, harvest);
         let floors = floors.map(|floor| self.way.first_from(floor));
         self.child.look_from(&floors);
+        if swallows.is_empty() {
+            // What stands there is looked at together with what follows.
+            return Ok(());
+        }
         self.scan(scanner, false, harvest)?;
         for swallow in swallows {
             let open = Open::of(swallow);
