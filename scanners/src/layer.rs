@@ -41,6 +41,8 @@ pub(crate) struct Layer {
     window: Vec<u8>,
     base: u64,
     depth: u8,
+    /// Whether more of the text follows soon.
+    more_follows: bool,
     search: Search,
     encodings: &'static Encodings,
     /// One for each of the encodings, none where no deeper view may be opened.
@@ -269,6 +271,7 @@ impl Layer {
             window: Vec::new(),
             base,
             depth,
+            more_follows: false,
             search: Search::starting_at(base),
             encodings: &ENCODINGS,
             units: (0..deeper(ENCODINGS.len()))
@@ -387,6 +390,17 @@ impl Layer {
         self.window = window;
     }
 
+    /// Says whether more of the text follows, or all of it is looked at again: until then, what could
+    /// start so near the end that more would tell need not be looked at.
+    pub(crate) fn more_follows(&mut self, follows: bool) {
+        self.more_follows = follows;
+    }
+
+    /// Whether something may not have been looked at because more was to follow.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.more_follows
+    }
+
     /// Goes on with a match that is being swallowed in the encoded text, from this position on.
     pub(crate) fn adopt(&mut self, mut swallow: Swallow, at: u64) {
         swallow.at = at;
@@ -408,6 +422,7 @@ impl Layer {
             window,
             base,
             depth,
+            more_follows,
             search,
             encodings,
             units,
@@ -439,6 +454,7 @@ impl Layer {
             if let Some(compressed) = compressed {
                 compressed.advance(at, *depth, harvest)?;
             }
+            search.more_follows(*more_follows && trigger.is_none());
             search.advance(scanner, &until_there, harvest);
             let Some((kind, trigger)) = trigger else {
                 return Ok(());

@@ -16,7 +16,7 @@ use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::pen::Pen;
 use crate::places::local_part_start;
-use crate::rows::{Before, Runs, Survivor, alphabets_at};
+use crate::rows::{Before, RUN_MAX, Runs, Survivor, alphabets_at};
 use crate::scanner::Scanner;
 use crate::seen::Seen;
 use crate::starts::Place;
@@ -66,6 +66,8 @@ pub(crate) struct Search {
     next: u64,
     /// Whether an anchor could start at `next`, which more bytes will tell.
     undecided: bool,
+    /// Whether more of the text follows soon.
+    more_follows: bool,
     /// Nothing that starts before this position is looked for.
     earliest: u64,
     /// Nor what starts from this position on, if it is set.
@@ -98,6 +100,11 @@ impl Search {
         self.swallows.push(swallow);
     }
 
+    /// Says whether more of the text follows soon: what starts near the end of what is at hand waits for it.
+    pub(crate) fn more_follows(&mut self, follows: bool) {
+        self.more_follows = follows;
+    }
+
     /// Looks at everything at hand.
     pub(crate) fn advance(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         self.advance_swallows(text, found);
@@ -109,7 +116,8 @@ impl Search {
         self.open_local = if scanner.index.email.is_empty() || text.ended {
             text.end()
         } else {
-            self.local_part_start(text, text.end())
+            // An address is told by its `@`, of which none was looked at from `next` on.
+            self.local_part_start(text, self.next)
         };
     }
 
@@ -215,8 +223,15 @@ impl Search {
     fn look(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         self.undecided = false;
         let (from, mut seen) = (text.index(self.next), Seen::default());
+        let waits = self.more_follows && !text.ended;
+        let clear = text.end().saturating_sub(RUN_MAX as u64);
         for place in scanner.index.places(text.bytes, from) {
             self.next = text.base + place.index as u64;
+            if self.next >= clear && waits {
+                // There each row whose run is cut would be tried, now and again.
+                self.undecided = true;
+                return;
+            }
             if self.latest.is_some_and(|latest| self.next >= latest) {
                 break;
             }
@@ -241,7 +256,8 @@ impl Search {
     fn look_known(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         let known = &scanner.known;
         let mut needles = Vec::new();
-        self.known.advance(&known.needles, text, &mut needles);
+        let at = (text, self.more_follows);
+        self.known.advance(&known.needles, at, &mut needles);
         found.found.extend(needles.into_iter().filter_map(|needle| {
             Some(Found {
                 start: needle.start,

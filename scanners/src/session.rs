@@ -173,8 +173,10 @@ pub struct Session {
 /// Up to where a text is scanned.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {
-    /// What is at hand; more may come.
+    /// What is at hand; more follows, or this is asked again.
     Push,
+    /// What is at hand; more may come.
+    Settled,
     /// The end of a message.
     Message,
     /// The end of the text.
@@ -269,10 +271,10 @@ impl Session {
         if self.over {
             return Err(ScanError::Over);
         }
-        if self.waiting() == 0 || self.may_wait() {
+        if self.waiting() == 0 && !self.layer.is_behind() || self.may_wait() {
             return Ok(());
         }
-        self.scan(Until::Push, sink)
+        self.scan(Until::Settled, sink)
     }
 
     /// How many bytes were pushed and not looked at.
@@ -381,7 +383,8 @@ impl Session {
 
     fn search(&mut self, until: Until, harvest: &mut Harvest) -> Result<(), ScanError> {
         let end = self.layer.end();
-        let ended = until != Until::Push;
+        let ended = matches!(until, Until::Message | Until::End);
+        self.layer.more_follows(until == Until::Push);
         self.layer.advance(&self.scanner, ended, harvest)?;
         if let Some(streams) = &mut self.streams {
             let text = self.layer.text(until == Until::End);

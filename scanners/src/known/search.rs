@@ -40,11 +40,12 @@ impl NeedleSearch {
         }
     }
 
-    /// Looks at everything at hand.
+    /// Looks at everything at hand; where more of the text follows soon, what could start near the end
+    /// waits for it.
     pub(crate) fn advance(
         &mut self,
         index: &NeedleIndex,
-        text: &Text<'_>,
+        (text, more_follows): (&Text<'_>, bool),
         found: &mut Vec<FoundNeedle>,
     ) {
         if index.longest() == 0 {
@@ -56,6 +57,9 @@ impl NeedleSearch {
             self.look(index, text, place, found);
         }
         self.skim(index, text, found);
+        if more_follows && !text.ended {
+            return;
+        }
         while self.next < text.end() {
             let place = Live {
                 start: self.next,
@@ -73,6 +77,7 @@ impl NeedleSearch {
             .map(|place| place.start)
             .min()
             .unwrap_or(end)
+            .min(self.next)
             .min(end)
     }
 
