@@ -26,7 +26,7 @@ const HELD: u64 = BEFORE + 1 + 3;
 /// The lookout for base64.
 pub(crate) struct Base64 {
     /// The run at `from`, if it is long enough to be one.
-    run: Option<Run>,
+    run: Option<Box<Run>>,
     /// The next position to look at.
     from: u64,
     /// From here on characters may belong to a streak still to come.
@@ -177,12 +177,12 @@ impl Base64 {
 
     fn start_run(&mut self, start: u64, text: &Text<'_>) {
         self.from = start;
-        self.run = Some(Run {
+        self.run = Some(Box::new(Run {
             start,
             apart: KIND.is_apart(text, start),
             screen: Screen::new(),
             resume: [0; ALIGNMENTS],
-        });
+        }));
     }
 
     /// Looks closer at the next characters of the run, which the screen has passed.

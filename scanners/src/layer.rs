@@ -2,32 +2,22 @@
 //! are layers again.
 
 mod characters;
+mod lookouts;
 mod runs;
 mod seam;
 
-use crate::base64::Base64;
 use crate::confirm::Swallow;
 use crate::depth::{PROBED, Probe};
 use crate::inflate::Lookout;
-use crate::runs::{APART, RunKind};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, Search};
-use crate::skim::Skim;
 use crate::text::{LEFT_CONTEXT, Text, give_back};
-use crate::units;
 use crate::view::{Decoder, Open, View};
 use crate::{Carrier, MaskSet, ScanError};
-use characters::{ENCODINGS, FORM_ENCODINGS, Trigger};
+use characters::{ENCODINGS, FORM_ENCODINGS};
 pub(crate) use characters::{Encoding, Encodings, UNIT_ENCODINGS};
-
-/// The encodings of whole runs, base64 apart.
-const RUNS: [RunKind; 5] = [
-    RunKind::Base32(false),
-    RunKind::Base32(true),
-    RunKind::Hex(0),
-    RunKind::Hex(1),
-    RunKind::HexPairs,
-];
+use lookouts::{Lookouts, Outlook};
+use runs::RUNS;
 
 /// What starts so many bytes after a position starts in every text that is the same from there on: no
 /// more is looked at before it.
@@ -45,77 +35,11 @@ pub(crate) struct Layer {
     more_follows: bool,
     search: Search,
     encodings: &'static Encodings,
-    /// One for each of the encodings, none where no deeper view may be opened.
-    units: Vec<Watch>,
-    /// One for each of [`RUNS`].
-    runs: Vec<Watch>,
-    base64: Option<Box<Base64>>,
-    compressed: Option<Box<Lookout>>,
+    /// None where no deeper view may be opened, and where only compressed streams are looked for.
+    lookouts: Option<Box<Lookouts>>,
+    compressed: Option<Lookout>,
     /// At the level where encodings are no longer undone.
     probe: Option<Box<Probe>>,
-}
-
-/// The lookout for one encoding.
-struct Watch {
-    /// The view, while there is one.
-    view: Option<Box<View>>,
-    /// The next position at which to look for something encoded, while there is none.
-    from: u64,
-    /// Where the next view may start at the earliest: after what the last one decoded.
-    earliest: u64,
-    /// A run may start here, in the middle of a longer one.
-    floor: u64,
-    /// Whether the run of the view is no rest of one that started before.
-    apart: bool,
-}
-
-impl Watch {
-    fn starting_at(position: u64) -> Watch {
-        Watch {
-            view: None,
-            from: position,
-            earliest: position,
-            floor: position,
-            apart: false,
-        }
-    }
-
-    /// Advances the view, and closes it when it has nothing more to say (then true).
-    fn advance(
-        &mut self,
-        scanner: &Scanner,
-        text: &Text<'_>,
-        harvest: &mut Harvest,
-    ) -> Result<bool, ScanError> {
-        let Some(view) = &mut self.view else {
-            return Ok(false);
-        };
-        let closed = view.advance(scanner, text, harvest)?;
-        if closed {
-            self.earliest = view.quiet_since;
-            self.from = view.fed;
-            self.view = None;
-        }
-        Ok(closed)
-    }
-
-    fn hold(&self) -> u64 {
-        self.view.as_ref().map_or(self.from, |view| view.hold())
-    }
-
-    /// Whether nothing is under way but a run that any other text has too that is the same from a
-    /// position on.
-    fn is_alike_from(&self, plain_since: u64, kind: RunKind, text: &Text<'_>) -> bool {
-        let (start, apart) = match &self.view {
-            None => (
-                self.from,
-                self.from == text.end() || kind.is_apart(text, self.from),
-            ),
-            Some(view) => (view.opened_at(), self.apart),
-        };
-        let apart = apart || kind == RunKind::HexPairs && start >= plain_since + ALIKE;
-        apart && start >= plain_since + APART
-    }
 }
 
 /// For what is looked for in a text: before which position nothing can start.
@@ -123,7 +47,7 @@ impl Watch {
 pub(crate) struct Floors {
     /// For values, and for encoded characters.
     text: u64,
-    /// For each encoding of runs. It may be in the middle of a run.
+    /// For each of [`RUNS`]. It may be in the middle of a run.
     runs: [u64; RUNS.len()],
     base64: u64,
     /// For compressed streams.
@@ -154,119 +78,11 @@ impl Floors {
     }
 }
 
-/// What is known of the characters encoded in a text.
-struct Outlook {
-    /// The first place at which a view is to be opened, and of which encoding.
-    trigger: Option<(usize, u64)>,
-    /// Everything before this position stands for itself, or is in a view.
-    until: u64,
-}
-
-/// Looks for the next encoded character of any kind that has no view yet.
-///
-/// Whether a character is encoded may depend on the next encoded one: in `\u00=37`, what follows
-/// `\u00` is known only once `=37` is read. So before that place nothing counts as known that was
-/// told by bytes from there on.
-fn look_out(
-    watches: &mut [Watch],
-    encodings: &Encodings,
-    text: &Text<'_>,
-    skim: Option<&Skim>,
-) -> Outlook {
-    let mut outlook = Outlook {
-        trigger: None,
-        until: text.end(),
-    };
-    let mut asked = [false; ENCODINGS.len()];
-    for (kind, (watch, encoding)) in watches.iter_mut().zip(encodings).enumerate() {
-        if watch.view.is_some() {
-            continue;
-        }
-        let (position, trigger) = match encoding.find(text, watch.from, skim) {
-            Trigger::NotBefore(position) => (position, None),
-            Trigger::At(position) => (position, Some((kind, position))),
-        };
-        watch.from = position;
-        if position < outlook.until {
-            outlook = Outlook {
-                trigger,
-                until: position,
-            };
-            asked = std::array::from_fn(|other| other == kind);
-        }
-    }
-    if outlook.until == text.end() && watches.iter().all(|watch| watch.view.is_none()) {
-        return outlook;
-    }
-    while let Some((kind, position)) =
-        told_by_later_bytes((watches, encodings), text, outlook.until, &asked)
-    {
-        outlook.until = position;
-        if let Some(asked) = asked.get_mut(kind) {
-            *asked = true;
-        }
-    }
-    outlook
-}
-
-/// An encoding, not asked yet, that is undecided shortly before `until` if the rest is not known.
-fn told_by_later_bytes(
-    (watches, encodings): (&[Watch], &Encodings),
-    text: &Text<'_>,
-    until: u64,
-    asked: &[bool],
-) -> Option<(usize, u64)> {
-    let known = text.until(until);
-    let near = until.saturating_sub(units::LONGEST);
-    let kinds = watches.iter().zip(encodings).zip(asked).enumerate();
-    let undecided = kinds.filter_map(|(kind, ((watch, encoding), asked))| {
-        if *asked {
-            return None;
-        }
-        let mut from = match &watch.view {
-            // Its characters are asked about too: a view of another encoding may tell more of them.
-            Some(view) => encoding.boundary(&known, view.fed),
-            None => near.max(watch.earliest),
-        };
-        while encoding.next(&known, &mut from).is_some() {}
-        Some((kind, from)).filter(|_| from < until)
-    });
-    undecided.min_by_key(|(_, position)| *position)
-}
-
-/// So many bytes are worth a first look.
-const SKIMMED: u64 = 32;
-
-/// A first look at what the lookouts have not looked at.
-fn skim(
-    text: &Text<'_>,
-    (units, runs): (&[Watch], &[Watch]),
-    base64: Option<&Base64>,
-) -> Option<Skim> {
-    let idle = units.iter().chain(runs);
-    let idle = idle.filter(|watch| watch.view.is_none());
-    let next = base64.map_or(text.end(), Base64::next);
-    let from = idle.map(|watch| watch.from).fold(next, u64::min);
-    (from + SKIMMED <= text.end()).then(|| Skim::of(text, from))
-}
-
-/// Advances the views of characters; whether any of them closed.
-fn advance_views(
-    watches: &mut [Watch],
-    (scanner, text): (&Scanner, &Text<'_>),
-    harvest: &mut Harvest,
-) -> Result<bool, ScanError> {
-    let mut closed = false;
-    for watch in watches {
-        closed |= watch.advance(scanner, text, harvest)?;
-    }
-    Ok(closed)
-}
-
 impl Layer {
     /// A text whose first byte is at position `base`.
     pub(crate) fn new(base: u64, depth: u8) -> Layer {
-        let deeper = |count| if depth < PROBED { count } else { 0 };
+        let deeper = depth < PROBED;
+        let floors = Floors::all_at(base);
         Layer {
             window: Vec::new(),
             base,
@@ -274,15 +90,9 @@ impl Layer {
             more_follows: false,
             search: Search::starting_at(base),
             encodings: &ENCODINGS,
-            units: (0..deeper(ENCODINGS.len()))
-                .map(|_| Watch::starting_at(base))
-                .collect(),
+            lookouts: deeper.then(|| Box::new(Lookouts::starting_at(base, &floors))),
+            compressed: deeper.then(|| Lookout::at_start(base)),
             probe: (depth == PROBED).then(|| Box::new(Probe::starting_at(base))),
-            base64: (depth < PROBED).then(|| Box::new(Base64::starting_at(base, base))),
-            compressed: (depth < PROBED).then(|| Box::new(Lookout::at_start(base))),
-            runs: (0..deeper(RUNS.len()))
-                .map(|_| Watch::starting_at(base))
-                .collect(),
         }
     }
 
@@ -301,21 +111,11 @@ impl Layer {
     /// before the first advance.
     pub(crate) fn look_from(&mut self, floors: &Floors) {
         self.search = Search::starting_at(floors.text);
-        for watch in &mut self.units {
-            *watch = Watch {
-                // What stands before may be decoded, as context.
-                earliest: self.base,
-                ..Watch::starting_at(floors.text)
-            };
-        }
-        for (watch, floor) in self.runs.iter_mut().zip(floors.runs) {
-            *watch = Watch::starting_at(floor);
-        }
-        if let Some(base64) = &mut self.base64 {
-            **base64 = Base64::starting_at(self.base, floors.base64);
+        if let Some(lookouts) = &mut self.lookouts {
+            **lookouts = Lookouts::starting_at(self.base, floors);
         }
         if let Some(compressed) = &mut self.compressed {
-            **compressed = Lookout::starting_at(floors.compressed);
+            *compressed = Lookout::starting_at(floors.compressed);
         }
         if let Some(probe) = &mut self.probe {
             **probe = Probe::starting_at(floors.text);
@@ -327,25 +127,20 @@ impl Layer {
         /// No text is as long.
         const NEVER: u64 = u64::MAX / 2;
         self.search = Search::starting_at(NEVER);
-        self.units.clear();
-        self.runs.clear();
-        self.base64 = None;
+        self.lookouts = None;
     }
 
     /// Up to where everything is decided that starts before `until`.
     fn floors(
         search: &Search,
-        runs: &[Watch],
-        (base64, compressed): (Option<&Base64>, Option<&Lookout>),
+        (lookouts, compressed): (&Lookouts, Option<&Lookout>),
         until: u64,
     ) -> Floors {
         let mut floors = Floors::all_at(search.hold(until).max(search.earliest()).min(until));
-        for (floor, watch) in floors.runs.iter_mut().zip(runs) {
+        for (floor, watch) in floors.runs.iter_mut().zip(&lookouts.runs) {
             *floor = watch.hold().min(until);
         }
-        if let Some(base64) = base64 {
-            floors.base64 = base64.hold().min(until);
-        }
+        floors.base64 = lookouts.base64.hold().min(until);
         if let Some(compressed) = compressed {
             floors.compressed = compressed.next().min(until);
         }
@@ -425,9 +220,7 @@ impl Layer {
             more_follows,
             search,
             encodings,
-            units,
-            runs,
-            base64,
+            lookouts,
             compressed,
             probe,
         } = self;
@@ -436,45 +229,52 @@ impl Layer {
             base: *base,
             ended,
         };
-        let skim = skim(&text, (units, runs), base64.as_deref());
+        let skim = lookouts.as_ref().and_then(|lookouts| lookouts.skim(&text));
         if let Some(probe) = probe {
             harvest.deep.extend(probe.advance(encodings, &text));
         }
         loop {
-            let Outlook { trigger, until } = look_out(units, encodings, &text, skim.as_ref());
+            let outlook = lookouts
+                .as_mut()
+                .map(|lookouts| lookouts.look_out(encodings, &text, skim.as_ref()));
+            let Outlook { trigger, until } = outlook.unwrap_or(Outlook {
+                trigger: None,
+                until: text.end(),
+            });
             let until_there = text.until(until);
             let at = (scanner, &until_there);
-            if advance_views(units, at, harvest)? {
+            if let Some(lookouts) = lookouts
+                && lookouts.advance((*depth, skim.as_ref()), at, harvest)?
+            {
                 continue;
-            }
-            runs::advance(runs, (*depth, skim.as_ref()), at, harvest)?;
-            if let Some(base64) = base64 {
-                base64.advance(at, (*depth, skim.as_ref()), harvest)?;
             }
             if let Some(compressed) = compressed {
                 compressed.advance(at, *depth, harvest)?;
             }
             search.more_follows(*more_follows && trigger.is_none());
             search.advance(scanner, &until_there, harvest);
-            let Some((kind, trigger)) = trigger else {
+            let (Some((kind, trigger)), Some(lookouts)) = (trigger, lookouts.as_mut()) else {
                 return Ok(());
             };
-            let (Some(watch), Some(encoding)) = (units.get_mut(kind), encodings.get(kind)) else {
+            let floors = Layer::floors(search, (lookouts, compressed.as_ref()), until);
+            let (Some(watch), Some(encoding)) = (lookouts.units.get_mut(kind), encodings.get(kind))
+            else {
                 return Ok(());
             };
             let context = trigger.saturating_sub(LEFT_CONTEXT as u64 / 2);
             let before = context.min(search.hold(until));
             let start = before.max(watch.earliest).max(*base);
             let mut view = View::new(Decoder::Units(encoding), trigger, start, *depth + 1);
-            let encoded = (base64.as_deref(), compressed.as_deref());
-            let floors = Layer::floors(search, runs, encoded, until);
             view.take_over(scanner, &text, (floors, search.swallows()), harvest)?;
             watch.view = Some(Box::new(view));
         }
     }
 
-    fn watches(&self) -> impl Iterator<Item = &Watch> {
-        self.units.iter().chain(&self.runs)
+    /// The views under way.
+    fn views(&self) -> impl Iterator<Item = &View> {
+        let lookouts = self.lookouts.iter().flat_map(|lookouts| lookouts.views());
+        let compressed = self.compressed.iter().flat_map(Lookout::views);
+        lookouts.chain(compressed)
     }
 
     /// The first position that may still belong to a match not handed out.
@@ -482,18 +282,16 @@ impl Layer {
         let end = self.end();
         let own = self.search.hold(end);
         let own = self
-            .base64
+            .lookouts
             .as_ref()
-            .map_or(own, |base64| base64.hold().min(own));
+            .map_or(own, |lookouts| lookouts.hold().min(own));
         let own = self
             .compressed
             .as_ref()
             .map_or(own, |compressed| compressed.hold().min(own));
-        let own = self
-            .probe
+        self.probe
             .as_ref()
-            .map_or(own, |probe| probe.hold().min(own));
-        self.watches().map(Watch::hold).fold(own, u64::min)
+            .map_or(own, |probe| probe.hold().min(own))
     }
 
     /// Where a value that would be masked has begun for certain, and is undecided.
@@ -503,32 +301,16 @@ impl Layer {
 
     /// The matches being swallowed, here and in views.
     pub(crate) fn opens(&self) -> Vec<Open> {
-        if self.search.swallows().is_empty() && !self.has_views() {
+        if self.search.swallows().is_empty() && self.views().next().is_none() {
             return Vec::new();
         }
         let own = self.search.swallows().iter().map(Open::of);
-        let views = self.watches().filter_map(|watch| watch.view.as_ref());
-        let base64 = self.base64.iter().flat_map(|base64| base64.views());
-        let compressed = self.compressed.iter().flat_map(|one| one.views());
-        let views = views.map(AsRef::as_ref).chain(base64).chain(compressed);
-        own.chain(views.flat_map(View::opens)).collect()
+        own.chain(self.views().flat_map(View::opens)).collect()
     }
 
     /// The matches being swallowed in the text itself.
     pub(crate) fn swallows(&self) -> &[Swallow] {
         self.search.swallows()
-    }
-
-    fn has_views(&self) -> bool {
-        self.watches().any(|watch| watch.view.is_some())
-            || self
-                .base64
-                .as_ref()
-                .is_some_and(|base64| base64.views().next().is_some())
-            || self
-                .compressed
-                .as_ref()
-                .is_some_and(|one| one.views().next().is_some())
     }
 
     /// Whether matches in this text are deeper than is looked.
@@ -538,7 +320,7 @@ impl Layer {
 
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.watches().all(|watch| watch.view.is_none())
+        self.lookouts.iter().all(|lookouts| lookouts.has_no_views())
             && self.compressed.iter().all(|one| one.views().count() == 0)
             && self.search.is_idle(self.end())
             && self.hold() == self.end()
@@ -558,18 +340,9 @@ impl Layer {
                 .iter()
                 .all(|one| is_late(one.hold()) && one.views().count() == 0)
             && self
-                .units
+                .lookouts
                 .iter()
-                .all(|watch| watch.view.is_none() && is_late(watch.from))
-            && self
-                .base64
-                .iter()
-                .all(|base64| base64.is_alike_from(plain_since, &text))
-            && self
-                .runs
-                .iter()
-                .zip(RUNS)
-                .all(|(watch, kind)| watch.is_alike_from(plain_since, kind, &text))
+                .all(|lookouts| lookouts.is_alike_from(plain_since, &text))
     }
 
     /// The bytes at hand.

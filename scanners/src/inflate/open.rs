@@ -12,6 +12,12 @@ const VIEWS_MAX: usize = 8;
 /// The views of streams that have not ended.
 #[derive(Default)]
 pub(crate) struct OpenStreams {
+    /// Made for the first of them: most texts have none.
+    open: Option<Box<Open>>,
+}
+
+#[derive(Default)]
+struct Open {
     views: Vec<View>,
     /// Where others were closed, as far as that was after the start of the last one opened.
     closed: Vec<u64>,
@@ -19,11 +25,11 @@ pub(crate) struct OpenStreams {
 
 impl OpenStreams {
     pub(crate) fn views(&self) -> impl Iterator<Item = &View> {
-        self.views.iter()
+        self.open.iter().flat_map(|open| &open.views)
     }
 
     pub(crate) fn views_mut(&mut self) -> impl Iterator<Item = &mut View> {
-        self.views.iter_mut()
+        self.open.iter_mut().flat_map(|open| &mut open.views)
     }
 
     /// Decodes and scans what is at hand.
@@ -32,8 +38,10 @@ impl OpenStreams {
         (scanner, text): (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        for view in std::mem::take(&mut self.views) {
-            self.keep(view, (scanner, text), harvest)?;
+        if let Some(open) = &mut self.open {
+            for view in std::mem::take(&mut open.views) {
+                open.keep(view, (scanner, text), harvest)?;
+            }
         }
         Ok(())
     }
@@ -48,13 +56,16 @@ impl OpenStreams {
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        self.closed.retain(|end| *end > position);
-        if self.views.len() + self.closed.len() >= VIEWS_MAX {
+        let open = self.open.get_or_insert_default();
+        open.closed.retain(|end| *end > position);
+        if open.views.len() + open.closed.len() >= VIEWS_MAX {
             return Err(ScanError::WorkBudget);
         }
-        self.keep(view, at, harvest)
+        open.keep(view, at, harvest)
     }
+}
 
+impl Open {
     fn keep(
         &mut self,
         mut view: View,

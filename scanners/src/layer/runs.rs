@@ -1,30 +1,65 @@
 //! Base32 and hexadecimal in a text: where their runs stand, and the views of those that are worth one.
 
-use super::{RUNS, Watch};
+use super::ALIKE;
 use crate::ScanError;
-use crate::runs::{Head, RunKind, RunStart, RunState, Worth};
+use crate::runs::{APART, Head, RunKind, RunStart, RunState, Worth};
 use crate::scanner::Scanner;
 use crate::search::Harvest;
 use crate::skim::Skim;
 use crate::text::Text;
 use crate::view::{Decoder, View};
 
-/// Opens and advances the views as far as the text is at hand; the watches are those of [`RUNS`].
-pub(super) fn advance(
-    watches: &mut [Watch],
-    how: (u8, Option<&Skim>),
-    at: (&Scanner, &Text<'_>),
-    harvest: &mut Harvest,
-) -> Result<(), ScanError> {
-    for (watch, kind) in watches.iter_mut().zip(RUNS) {
-        watch.advance_runs(kind, how, at, harvest)?;
-    }
-    Ok(())
+/// The encodings of whole runs, base64 apart.
+pub(super) const RUNS: [RunKind; 5] = [
+    RunKind::Base32(false),
+    RunKind::Base32(true),
+    RunKind::Hex(0),
+    RunKind::Hex(1),
+    RunKind::HexPairs,
+];
+
+/// The lookout for one of them.
+pub(super) struct RunWatch {
+    /// The view, while there is one.
+    pub(super) view: Option<Box<View>>,
+    /// The next position at which to look for a run, while there is none.
+    pub(super) from: u64,
+    /// A run may start here, in the middle of a longer one.
+    floor: u64,
+    /// Whether the run of the view is no rest of one that started before.
+    apart: bool,
 }
 
-impl Watch {
-    /// The same for one encoding.
-    fn advance_runs(
+impl RunWatch {
+    pub(super) fn starting_at(position: u64) -> RunWatch {
+        RunWatch {
+            view: None,
+            from: position,
+            floor: position,
+            apart: false,
+        }
+    }
+
+    pub(super) fn hold(&self) -> u64 {
+        self.view.as_ref().map_or(self.from, |view| view.hold())
+    }
+
+    /// Whether nothing is under way but a run that any other text has too that is the same from a
+    /// position on.
+    pub(super) fn is_alike_from(&self, plain_since: u64, kind: RunKind, text: &Text<'_>) -> bool {
+        let (start, apart) = match &self.view {
+            None => (
+                self.from,
+                self.from == text.end() || kind.is_apart(text, self.from),
+            ),
+            Some(view) => (view.opened_at(), self.apart),
+        };
+        let apart = apart || kind == RunKind::HexPairs && start >= plain_since + ALIKE;
+        apart && start >= plain_since + APART
+    }
+
+    /// Opens and advances the views as far as the text is at hand.
+    pub(super) fn advance(
         &mut self,
         kind: RunKind,
         (depth, skim): (u8, Option<&Skim>),
@@ -32,8 +67,12 @@ impl Watch {
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         loop {
-            if self.view.is_some() && !self.advance(scanner, text, harvest)? {
-                return Ok(());
+            if let Some(view) = &mut self.view {
+                if !view.advance(scanner, text, harvest)? {
+                    return Ok(());
+                }
+                self.from = view.fed;
+                self.view = None;
             }
             let start = match kind.find(text, self.from, (self.floor, skim)) {
                 RunStart::At(start) => start,

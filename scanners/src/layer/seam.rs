@@ -26,10 +26,8 @@ impl Layer {
         };
         self.search
             .end_piece((scanner, &text), (seam, is_followed), harvest);
-        let watches = self.units.iter_mut().chain(&mut self.runs);
-        let views = watches.filter_map(|watch| watch.view.as_deref_mut());
-        let base64 = self.base64.iter_mut().flat_map(|base64| base64.views_mut());
-        for view in views.chain(base64) {
+        let lookouts = self.lookouts.iter_mut();
+        for view in lookouts.flat_map(|lookouts| lookouts.views_mut()) {
             view.end_piece(scanner, (seam, is_followed), harvest);
         }
     }
@@ -37,9 +35,8 @@ impl Layer {
     /// What is under way, here and in views, of what is looked for over several pieces and followed.
     pub(crate) fn pending(&self, scanner: &Scanner, is_followed: IsFollowed<'_>) -> Pending {
         let own = self.search.pending(self.end(), scanner, is_followed);
-        let views = self.watches().filter_map(|watch| watch.view.as_deref());
-        let base64 = self.base64.iter().flat_map(|base64| base64.views());
-        let views = views.chain(base64);
+        let lookouts = self.lookouts.iter();
+        let views = lookouts.flat_map(|lookouts| lookouts.views());
         let views = views.map(|view| view.pending(scanner, is_followed));
         views.fold(own, Pending::and)
     }
