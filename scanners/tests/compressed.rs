@@ -259,6 +259,16 @@ fn a_bomb_is_refused() {
 }
 
 #[test]
+fn text_that_opens_a_stream_every_few_bytes_is_refused() {
+    // After each slash the head of zlib and a block of deflate.
+    let text = "WMPD030904HIFWPIR6/".repeat(8000);
+    let answer = scan(&scanner(), &Carrier::Text, text.as_bytes().chunks(16_384));
+    assert_eq!(answer.unwrap_err(), ScanError::WorkBudget);
+    let few = "WMPD030904HIFWPIR6/".repeat(800);
+    scan(&scanner(), &Carrier::Text, [few.as_bytes()]).unwrap();
+}
+
+#[test]
 fn an_image_passes_untouched() {
     let scanner = scanner();
     // Noise by a linear congruential generator, in the frame of a PNG whose pixels are zlib.

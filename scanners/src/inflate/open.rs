@@ -9,6 +9,10 @@ use crate::view::View;
 /// Streams at once of which one could be in another: more are an attempt to wear the scanner out.
 const VIEWS_MAX: usize = 8;
 
+/// Opening one takes as long as decoding so many bytes, and counts as that: text that opens one every few
+/// bytes is an attempt to wear the scanner out too.
+const OPENING: u64 = 1024;
+
 /// The views of streams that have not ended.
 #[derive(Default)]
 pub(crate) struct OpenStreams {
@@ -61,6 +65,7 @@ impl OpenStreams {
         if open.views.len() + open.closed.len() >= VIEWS_MAX {
             return Err(ScanError::WorkBudget);
         }
+        harvest.decoded += OPENING;
         open.keep(view, at, harvest)
     }
 }
