@@ -164,6 +164,30 @@ const TOP_LEVEL: &[&[u8]] = &[
     b"zone",
 ];
 
+/// The longest of them.
+const LONGEST: usize = 16;
+/// The names as numbers, in the same order: one comparison each.
+const NUMBERS: [u128; TOP_LEVEL.len()] = {
+    let mut numbers = [0; TOP_LEVEL.len()];
+    let (mut names, mut left) = (TOP_LEVEL, numbers.as_mut_slice());
+    while let ([name, others @ ..], [first, rest @ ..]) = (names, left) {
+        *first = number(name);
+        (names, left) = (others, rest);
+    }
+    numbers
+};
+
+/// A name of at most [`LONGEST`] letters as a number, whatever their case, in the order of names.
+const fn number(mut name: &[u8]) -> u128 {
+    let (mut number, mut room) = (0, u128::BITS);
+    while let [first, rest @ ..] = name {
+        room -= u8::BITS;
+        number |= (first.to_ascii_lowercase() as u128) << room;
+        name = rest;
+    }
+    number
+}
+
 /// An e-mail address whose domain ends in a country code, a common top-level domain, or an
 /// internationalised one: `via@agent.tool` is code.
 pub(super) fn email(address: &[u8]) -> bool {
@@ -171,9 +195,13 @@ pub(super) fn email(address: &[u8]) -> bool {
         .rsplit(|byte| *byte == b'.')
         .next()
         .unwrap_or_default();
-    let last = last.to_ascii_lowercase();
-    let country = last.len() == 2 && last.iter().all(u8::is_ascii_lowercase);
-    country || last.starts_with(b"xn--") || TOP_LEVEL.binary_search(&last.as_slice()).is_ok()
+    match last.len() {
+        2 => last.iter().all(u8::is_ascii_alphabetic),
+        3..=LONGEST if NUMBERS.binary_search(&number(last)).is_ok() => true,
+        _ => last
+            .get(..4)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"xn--")),
+    }
 }
 
 #[cfg(test)]
@@ -182,7 +210,8 @@ mod tests {
 
     #[test]
     fn the_names_are_sorted() {
-        assert!(TOP_LEVEL.is_sorted());
+        assert!(TOP_LEVEL.is_sorted() && NUMBERS.is_sorted());
+        assert!(TOP_LEVEL.iter().all(|name| name.len() <= LONGEST));
     }
 
     #[test]
