@@ -16,8 +16,14 @@ pub(super) fn jwt(token: &[u8]) -> bool {
     first_part(token, b'.')
         .filter(|header| may_be_json(header))
         .and_then(decode)
+        .filter(|header| may_have_algorithm(header))
         .and_then(|header| serde_json::from_slice::<Value>(&header).ok())
         .is_some_and(|header| header.get("alg").is_some_and(Value::is_string))
+}
+
+/// Whether JSON has `alg` in it, or an escape that may stand for a letter of it.
+fn may_have_algorithm(json: &[u8]) -> bool {
+    json.windows(3).any(|three| three == b"alg") || json.contains(&b'\\')
 }
 
 /// Grafana Cloud access policy token: `glc_` and JSON with `o`, `n`, `k`, `m`.
