@@ -206,9 +206,9 @@ impl Words {
                 keywords.any(|keyword| stands_at(window, start, keyword))
             });
         }
-        let there = window.get(from..).unwrap_or_default();
-        let pairs = (from..).step_by(self.stride).zip(there.chunks(self.stride));
-        for (place, _) in pairs {
+        // From the last pair on: the nearest word is the likeliest.
+        let mut next = window.len().checked_sub(2);
+        while let Some(place) = next.filter(|place| *place >= from) {
             let Some([one, other]) = window.get(place..).and_then(<[u8]>::first_chunk) else {
                 return false;
             };
@@ -219,6 +219,7 @@ impl Words {
             {
                 return true;
             }
+            next = place.checked_sub(self.stride);
         }
         false
     }
