@@ -4,8 +4,8 @@
 //! groups. Deliberately absent: the rest of the anchor, boundaries and what follows. That is the
 //! candidate's.
 
-use crate::rows::ALPHABETS;
-use crate::simd::BLOCK;
+use crate::rows::{ALPHABETS, RUN_SETS};
+use crate::simd::{BLOCK, masks};
 use crate::{ByteSet, CatalogError, Signature};
 
 /// How many bytes an anchor is looked up by.
@@ -75,23 +75,41 @@ impl Entry {
         }
     }
 
-    /// Whether what must follow the anchor does, by the bytes of each alphabet that stand from its
-    /// start on; where more of the text would tell, it may.
-    pub(crate) fn may_follow(&self, alphabets: &[u64; ALPHABETS.len()], at_hand: usize) -> bool {
-        self.follow.is_none_or(|follow| {
-            let bytes = alphabets.get(usize::from(follow.alphabet)).copied();
-            let bytes = bytes.unwrap_or(u64::MAX) >> u32::from(follow.after).min(u64::BITS - 1);
-            let run = bytes.trailing_ones() as usize;
-            run >= usize::from(follow.least) || usize::from(follow.after) + run >= at_hand
-        })
-    }
-
     /// Whether the first bytes of the anchor stand at the start of `there`, as far as that has
     /// them.
     pub(crate) fn may_stand(&self, there: &[u8]) -> bool {
         there
             .first_chunk::<HEAD>()
             .is_none_or(|head| u64::from_le_bytes(*head) & self.mask == self.head)
+    }
+}
+
+/// What stands behind the anchors at one place.
+#[derive(Default)]
+pub(crate) struct Following {
+    /// Which of the bytes from there on are of each alphabet, of those that were asked for.
+    alphabets: [Option<u64>; ALPHABETS.len()],
+}
+
+impl Following {
+    /// Whether what must follow an anchor does, where it stands at the start of `there`; where more of
+    /// the text would tell, it may.
+    pub(crate) fn may_follow(&mut self, entry: &Entry, there: &[u8]) -> bool {
+        let Some(follow) = entry.follow else {
+            return true;
+        };
+        let number = usize::from(follow.alphabet);
+        let (Some(known), Some(set)) = (self.alphabets.get_mut(number), RUN_SETS.get(number))
+        else {
+            return true;
+        };
+        let bytes = *known.get_or_insert_with(|| {
+            let [bytes] = masks(there, std::array::from_ref(set));
+            bytes
+        });
+        let after = usize::from(follow.after);
+        let run = (bytes >> after.min(BLOCK - 1)).trailing_ones() as usize;
+        run >= usize::from(follow.least) || after + run >= there.len()
     }
 }
 

@@ -552,12 +552,8 @@ fn run_from([here, ahead, beyond]: [u64; 3], bit: u32) -> usize {
     (length as usize).min(RUN_MAX)
 }
 
-/// Which of the bytes at the start of `there` are of each of [`ALPHABETS`].
-pub(crate) fn alphabets_at(there: &[u8]) -> [u64; ALPHABETS.len()] {
-    masks(there, &RUN_SETS)
-}
-
-const RUN_SETS: [AsciiSet; ALPHABETS.len()] = {
+/// [`ALPHABETS`], for looking at many bytes.
+pub(crate) const RUN_SETS: [AsciiSet; ALPHABETS.len()] = {
     let [alnum, token, plus, base64, dotted] = ALPHABETS;
     [
         AsciiSet::new(alnum),

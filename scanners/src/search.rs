@@ -8,7 +8,7 @@ mod seam;
 
 pub(crate) use seam::{IsFollowed, Pending, SHOWN, Seam};
 
-use crate::anchors::Lookup;
+use crate::anchors::{Following, Lookup};
 use crate::confirm::{Candidate, Step, Swallow};
 use crate::context::{Asks, Told};
 use crate::inner::Absence;
@@ -16,7 +16,7 @@ use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::pen::Pen;
 use crate::places::local_part_start;
-use crate::rows::{Before, RUN_MAX, Runs, Survivor, alphabets_at};
+use crate::rows::{Before, RUN_MAX, Runs, Survivor};
 use crate::scanner::Scanner;
 use crate::seen::Seen;
 use crate::starts::Place;
@@ -335,11 +335,10 @@ impl Search {
         let Lookup::Entries(entries) = scanner.index.anchors.lookup(there, text.ended) else {
             return false;
         };
-        let mut alphabets = None;
+        let mut following = Following::default();
         for entry in entries.iter().filter(|entry| entry.may_stand(there)) {
-            let alphabets = alphabets.get_or_insert_with(|| alphabets_at(there));
-            if entry.may_follow(alphabets, there.len())
-                && may_start(scanner, text, entry.signature, self.next)
+            if may_start(scanner, text, entry.signature, self.next)
+                && following.may_follow(entry, there)
             {
                 let candidate = Candidate::new(self.next, entry.signature, entry.anchor);
                 self.try_candidate(scanner, (text, seen), candidate, found);
