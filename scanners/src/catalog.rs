@@ -20,7 +20,7 @@ use std::sync::{Arc, LazyLock};
 use thiserror::Error;
 
 pub use bytes::{Boundary, ByteSet};
-pub(crate) use pattern::class_bytes;
+pub(crate) use pattern::{Opening, class_bytes};
 pub use pattern::{Pattern, PatternError};
 pub use row::{DigitsSpec, ExamplesSpec, HomeSpec, InnerSpec, ShapeName, SignatureSpec};
 

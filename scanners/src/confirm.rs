@@ -5,6 +5,9 @@
 //! so no byte is looked at twice. A match without an upper bound is confirmed at its minimum
 //! length and then swallowed ([`Swallow`]): masked and fingerprinted, not stored.
 
+use std::ops::Range;
+
+use crate::catalog::Opening;
 use crate::checks::{Verdict, is_filled};
 use crate::context::{Told, Words};
 use crate::fingerprint::Fingerprinter;
@@ -36,8 +39,11 @@ pub(crate) struct Candidate {
     words: Told,
 }
 
-/// The number of a pattern among the segments of its signature.
+/// The number of a pattern among the segments of its signature, and of what stands in it before its
+/// first literal and its last one.
 const PATTERN: u32 = u32::MAX;
+const BEFORE_FIRST: u32 = PATTERN - 1;
+const BEFORE_LAST: u32 = PATTERN - 2;
 /// So many bytes of a value are seen before its context is looked at.
 const CONTEXT_AFTER: u64 = 12;
 /// Runs that may get longer than this are read only after a word of the context was found.
@@ -197,7 +203,7 @@ impl Candidate {
     ) -> Step {
         let there = text.from(self.start);
         if self.anchor == 0 {
-            match opens(row.signature, pattern, there) {
+            match self.opens((text, seen), row.signature, pattern) {
                 Some(true) => self.anchor = 1,
                 Some(false) => return Step::No,
                 None => {}
@@ -229,6 +235,30 @@ impl Candidate {
             return self.ask(text, row, (pattern, right));
         }
         Step::More
+    }
+
+    /// Whether a match of a regex can start as these bytes do; `None` if too few are there to tell.
+    fn opens(
+        &self,
+        (text, seen): (&Text<'_>, &mut Seen),
+        signature: &Signature,
+        pattern: &Pattern,
+    ) -> Option<bool> {
+        let there = text.from(self.start);
+        let opens = pattern.opens(there, |opening, room, set| {
+            let stage = match opening {
+                Opening::First => BEFORE_FIRST,
+                Opening::Last => BEFORE_LAST,
+            };
+            seen.run_length(text, (self.start, room), (self.signature, stage), set)
+        });
+        match opens {
+            Some(false) => Some(false),
+            opens => match literal_reach(signature) {
+                Some(reach) => (there.len() >= reach).then(|| shows_literal(signature, there)),
+                None => opens,
+            },
+        }
     }
 
     fn ask(
@@ -386,10 +416,16 @@ impl Candidate {
         (alphabet, min): (&ByteSet, u32),
         key: &FingerprintKey,
     ) -> Step {
-        match self.run((text, seen), alphabet, min..=min) {
+        match self.run((text, &mut *seen), alphabet, min..=min) {
             Progress::No => return Step::No,
             Progress::More => return Step::More,
             Progress::Done => {}
+        }
+        // Whether its check holds or rules it out, nothing comes of it within another one.
+        if token.row.is_never_doubtful()
+            && seen.is_swallowed((self.signature, false), &(self.start..self.at))
+        {
+            return Step::No;
         }
         let Step::Match { doubtful, .. } = self.decide(text, token.row, self.at) else {
             return Step::No;
@@ -521,6 +557,12 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// Whether what its check does not hold for is no match.
+    fn is_never_doubtful(&self) -> bool {
+        let check = self.signature.check;
+        check.is_none_or(|check| check.is_documented())
+    }
+
     fn verdict(&self, value: &[u8]) -> Verdict {
         if self.is_built_in && self.signature.class == Class::Secret && is_filled(value) {
             return Verdict::Fails;
@@ -536,17 +578,6 @@ struct Token<'a> {
     anchor: &'a [u8],
     segments: &'a [Segment],
     right: &'a ByteSet,
-}
-
-/// Whether a match of a regex can start as these bytes do; `None` if too few are there to tell.
-fn opens(signature: &Signature, pattern: &Pattern, there: &[u8]) -> Option<bool> {
-    match pattern.opens(there) {
-        Some(false) => Some(false),
-        opens => match literal_reach(signature) {
-            Some(reach) => (there.len() >= reach).then(|| shows_literal(signature, there)),
-            None => opens,
-        },
-    }
 }
 
 /// Whether the literal that stands inside every match, if there is one, stands where it can.
@@ -621,6 +652,25 @@ pub(crate) struct Swallow {
     is_even: bool,
 }
 
+/// What a match without end has swallowed, if it is of the alphabet of its run from its start on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Swallowed {
+    signature: u32,
+    doubtful: bool,
+    start: u64,
+    until: u64,
+}
+
+impl Swallowed {
+    /// Whether it holds this stretch of another one.
+    pub(crate) fn holds(&self, (signature, doubtful): (u32, bool), stretch: &Range<u64>) -> bool {
+        self.signature == signature
+            && self.doubtful == doubtful
+            && (self.start..self.until).contains(&stretch.start)
+            && self.until >= stretch.end
+    }
+}
+
 #[derive(Clone, Debug)]
 enum SwallowKind {
     /// As long as the bytes are of this alphabet.
@@ -657,18 +707,18 @@ impl Swallow {
         }
     }
 
-    /// Whether another one, known before it, of the same signature holds it whole and is the one that
-    /// is reported: the same run from an earlier start on.
+    /// What another one of the signature is held by that starts later in the same run: the one that
+    /// starts first is reported.
     ///
-    /// Nothing else of the signature can end between the two starts and make this one count, since
+    /// Nothing else of the signature can end between the two starts and make the later one count, since
     /// all bytes from the earlier start on are of the run.
-    pub(crate) fn is_within(&self, other: &Swallow) -> bool {
-        self.signature == other.signature
-            && self.doubtful == other.doubtful
-            && self.is_even
-            && other.is_even
-            && (other.start..other.at).contains(&self.start)
-            && other.at >= self.at
+    pub(crate) fn swallowed(&self) -> Option<Swallowed> {
+        self.is_even.then_some(Swallowed {
+            signature: self.signature,
+            doubtful: self.doubtful,
+            start: self.start,
+            until: self.at,
+        })
     }
 
     /// Takes what belongs to the run. True when the run has ended; then `at` is its end.

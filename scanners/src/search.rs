@@ -182,7 +182,7 @@ impl Search {
     }
 
     fn advance_live(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
-        let (mut live, mut seen) = (std::mem::take(&mut self.live), Seen::default());
+        let (mut live, mut seen) = (std::mem::take(&mut self.live), Seen::with(&self.swallows));
         live.retain_mut(|candidate| self.stays(scanner, (text, &mut seen), candidate, found));
         live.append(&mut self.live);
         self.live = live;
@@ -204,13 +204,14 @@ impl Search {
                 found.found.push(matched);
             }
             Step::Open(mut swallow) => {
-                let mut known = self.swallows.iter().chain(seen.ended.as_deref());
-                if known.any(|other| swallow.is_within(other)) {
+                let which = (swallow.signature, swallow.doubtful);
+                if seen.is_swallowed(which, &(swallow.start..swallow.at)) {
                     return false;
                 }
-                if swallow.advance(text) {
+                let ended = swallow.advance(text);
+                seen.note(&swallow, ended);
+                if ended {
                     found.found.push(Found::swallowed(&swallow));
-                    seen.ended = Some(swallow);
                 } else {
                     self.swallows.push(*swallow);
                 }
@@ -222,7 +223,7 @@ impl Search {
     /// Looks for new candidates in the rest of the text.
     fn look(&mut self, scanner: &Scanner, text: &Text<'_>, found: &mut Harvest) {
         self.undecided = false;
-        let (from, mut seen) = (text.index(self.next), Seen::default());
+        let (from, mut seen) = (text.index(self.next), Seen::with(&self.swallows));
         let waits = self.more_follows && !text.ended;
         let clear = text.end().saturating_sub(RUN_MAX as u64);
         for place in scanner.index.places(text.bytes, from) {

@@ -2,8 +2,10 @@
 //!
 //! It lasts as long as the bytes at hand are the same, and changes nothing but the time it takes.
 
+use std::ops::Range;
+
 use crate::ByteSet;
-use crate::confirm::Swallow;
+use crate::confirm::{Swallow, Swallowed};
 use crate::number::Number;
 use crate::text::{Text, run_length};
 
@@ -12,8 +14,9 @@ use crate::text::{Text, run_length};
 pub(crate) struct Seen {
     /// The number at a place, and the place.
     pub(crate) number: Option<(u64, Number)>,
-    /// The last match without end that has ended.
-    pub(crate) ended: Option<Box<Swallow>>,
+    /// The matches without end that are under way, and the last one that has ended.
+    swallowed: Vec<Swallowed>,
+    ended: Option<Swallowed>,
     runs: [Run; RUNS],
 }
 
@@ -32,6 +35,29 @@ struct Run {
 }
 
 impl Seen {
+    /// Nothing yet but these matches without end.
+    pub(crate) fn with(swallows: &[Swallow]) -> Seen {
+        Seen {
+            swallowed: swallows.iter().filter_map(Swallow::swallowed).collect(),
+            ..Seen::default()
+        }
+    }
+
+    /// Notes a match without end that has come as far as it does in the bytes at hand.
+    pub(crate) fn note(&mut self, swallow: &Swallow, ended: bool) {
+        match swallow.swallowed() {
+            Some(swallowed) if ended => self.ended = Some(swallowed),
+            swallowed => self.swallowed.extend(swallowed),
+        }
+    }
+
+    /// Whether nothing comes of a match without end that starts with this stretch: another one of its
+    /// signature, known before it, holds it.
+    pub(crate) fn is_swallowed(&self, which: (u32, bool), stretch: &Range<u64>) -> bool {
+        let mut known = self.swallowed.iter().chain(&self.ended);
+        known.any(|other| other.holds(which, stretch))
+    }
+
     /// How many bytes from a position on are of an alphabet, `room` at most: that of a segment of a
     /// signature, of which there is one of each number.
     pub(crate) fn run_length(

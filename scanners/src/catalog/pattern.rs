@@ -177,18 +177,25 @@ impl Pattern {
     }
 
     /// Whether a match can start as these bytes do, told by the first byte that only a literal
-    /// explains; `None` if that one is not there yet.
+    /// explains; `None` if that one is not there yet. How many of so many bytes are of the set that
+    /// may stand before a literal, the caller is asked: he may have seen it.
     #[must_use]
-    pub(crate) fn opens(&self, bytes: &[u8]) -> Option<bool> {
-        let opens = self.shows(self.opening.as_ref()?, bytes)?;
+    pub(crate) fn opens(
+        &self,
+        bytes: &[u8],
+        mut run_length: impl FnMut(Opening, usize, &ByteSet) -> usize,
+    ) -> Option<bool> {
+        let bytes = bytes.get(..self.maximum).unwrap_or(bytes);
+        let mut shows = |which, (before, literal): &(ByteSet, Box<[u8]>)| {
+            self.shows(literal, bytes, run_length(which, bytes.len(), before))
+        };
+        let opens = shows(Opening::First, self.opening.as_ref()?)?;
         let later = self.later.as_ref();
-        Some(opens && later.and_then(|later| self.shows(later, bytes)) != Some(false))
+        Some(opens && later.and_then(|later| shows(Opening::Last, later)) != Some(false))
     }
 
-    /// Whether a literal stands where it must, if the bytes tell.
-    fn shows(&self, (before, literal): &(ByteSet, Box<[u8]>), bytes: &[u8]) -> Option<bool> {
-        let bytes = bytes.get(..self.maximum).unwrap_or(bytes);
-        let place = crate::text::run_length(bytes, before);
+    /// Whether a literal stands at this place, where it must, if the bytes tell.
+    fn shows(&self, literal: &[u8], bytes: &[u8], place: usize) -> Option<bool> {
         if place == bytes.len() {
             // There is no room for the literal.
             return (place == self.maximum).then_some(false);
@@ -226,6 +233,15 @@ impl Pattern {
     pub fn hir(&self) -> &Hir {
         &self.hir
     }
+}
+
+/// Which of the literals that every match has behind bytes of other sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// The one that stands first.
+    First,
+    /// The one that stands last.
+    Last,
 }
 
 /// What every match starts with: bytes of a set, one or more, then a literal whose first byte is
