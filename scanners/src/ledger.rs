@@ -27,7 +27,7 @@ pub(crate) struct Ledger {
     /// The rest of an encoded character that the last mask starts in, and where that is.
     half: Half,
     half_from: u64,
-    /// The masks under way.
+    /// The masks under way, sorted by where they start and by signature.
     written: Vec<Written>,
 }
 
@@ -99,8 +99,17 @@ struct Written {
 }
 
 impl Written {
-    fn is_of(&self, key: (u64, u32)) -> bool {
-        (self.start, self.signature) == key
+    fn key(&self) -> (u64, u32) {
+        (self.start, self.signature)
+    }
+
+    /// The one of this key among those that are sorted; else where it belongs.
+    fn find(sorted: &[Written], key: (u64, u32)) -> Result<usize, usize> {
+        sorted.binary_search_by_key(&key, Written::key)
+    }
+
+    fn of(sorted: &[Written], key: (u64, u32)) -> Option<&Written> {
+        sorted.get(Written::find(sorted, key).ok()?)
     }
 }
 
@@ -244,14 +253,10 @@ impl Ledger {
 
     /// The mask of a stretch as it was up to `from`.
     fn begun(&self, stretch: &Stretch, known: &[Written], from: u64) -> Written {
-        let is_of = |mask: &&Written| mask.is_of((stretch.start, stretch.signature));
-        let before = known.iter().find(is_of).copied();
-        let pen = self
-            .written
-            .iter()
-            .find(is_of)
-            .map_or(stretch.pen, |now| now.pen);
-        before.unwrap_or(Written {
+        let key = (stretch.start, stretch.signature);
+        let now = Written::of(&self.written, key);
+        let pen = now.map_or(stretch.pen, |now| now.pen);
+        Written::of(known, key).copied().unwrap_or(Written {
             start: stretch.start,
             signature: stretch.signature,
             pen,
@@ -262,11 +267,14 @@ impl Ledger {
 
     /// Takes down how far a mask is written, by the longest of the ways to see the value.
     fn go_on(&mut self, mask: Written) {
-        let key = (mask.start, mask.signature);
-        match self.written.iter_mut().find(|now| now.is_of(key)) {
-            Some(now) if now.until >= mask.until => {}
-            Some(now) => *now = mask,
-            None => self.written.push(mask),
+        match Written::find(&self.written, mask.key()) {
+            Ok(place) => {
+                let now = self.written.get_mut(place);
+                if let Some(now) = now.filter(|now| now.until < mask.until) {
+                    *now = mask;
+                }
+            }
+            Err(place) => self.written.insert(place, mask),
         }
     }
 
