@@ -1,11 +1,15 @@
 //! What wallets are made of: addresses with a checksum in the case of their letters, and words
 //! from which the keys come.
 
+use std::sync::LazyLock;
+
 use bip39::{Language, Mnemonic};
+use sha2::Sha256;
 use sha3::{Digest as _, Keccak256};
 
-/// How many words a mnemonic has, longest first.
-const WORDS: [usize; 5] = [24, 21, 18, 15, 12];
+/// How many words a mnemonic has: so many, or three more each up to so many.
+const FEWEST_WORDS: usize = 12;
+const MOST_WORDS: usize = 24;
 
 /// Ethereum address: the case of each letter is a bit of the Keccak-256 of the address in lower
 /// case. One that is written in one case carries no checksum and does not pass. Source: EIP-55.
@@ -39,14 +43,91 @@ fn in_case(digits: &[u8]) -> Vec<u8> {
 /// The first 12, 15, 18, 21 or 24 words are a mnemonic: of the English list, with its checksum.
 /// Source: BIP-39.
 pub(super) fn bip39(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else {
-        return false;
-    };
-    let words: Vec<&str> = text.split(' ').collect();
-    WORDS.iter().any(|count| {
-        let words = words.get(..*count).map(|words| words.join(" "));
-        words.is_some_and(|words| Mnemonic::parse_in_normalized(Language::English, &words).is_ok())
-    })
+    static LIST: LazyLock<WordList> = LazyLock::new(WordList::new);
+    let mut bits = Bits::default();
+    let numbers = text
+        .split(|byte| *byte == b' ')
+        .map(|word| LIST.number(word));
+    for (count, number) in (1..=MOST_WORDS).zip(numbers) {
+        let Some(number) = number else {
+            return false;
+        };
+        bits.add(count - 1, number);
+        if count >= FEWEST_WORDS && count % 3 == 0 && bits.has_checksum(count / 3) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The English words by what they are as numbers: a mnemonic could begin at each word of a text.
+struct WordList {
+    /// By slot: the word that has it, or the next one that is free, and its number.
+    slots: Vec<Option<(u64, u16)>>,
+}
+
+/// How many slots there are for the words: four for each.
+const SLOTS: usize = 1 << 13;
+
+impl WordList {
+    fn new() -> WordList {
+        let mut slots = vec![None; SLOTS];
+        for (number, word) in (0..).zip(Language::English.word_list()) {
+            let Some(letters) = letters(word.as_bytes()) else {
+                continue;
+            };
+            let free = probes(letters).find(|slot| slots.get(*slot) == Some(&None));
+            if let Some(slot) = free.and_then(|slot| slots.get_mut(slot)) {
+                *slot = Some((letters, number));
+            }
+        }
+        WordList { slots }
+    }
+
+    /// The number of a word, if it is one of the list.
+    fn number(&self, word: &[u8]) -> Option<u16> {
+        let letters = letters(word)?;
+        let mut there = probes(letters).map_while(|slot| *self.slots.get(slot)?);
+        there.find(|there| there.0 == letters).map(|there| there.1)
+    }
+}
+
+/// A word of at most eight letters as a number.
+fn letters(word: &[u8]) -> Option<u64> {
+    let short = word.len() <= size_of::<u64>();
+    let pushed = |letters, letter: &u8| letters << 8 | u64::from(*letter);
+    short.then(|| word.iter().fold(0, pushed))
+}
+
+/// The slots at which a word is looked for.
+fn probes(letters: u64) -> impl Iterator<Item = usize> {
+    let first = letters.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - SLOTS.ilog2());
+    (0..SLOTS).map(move |step| (first as usize + step) % SLOTS)
+}
+
+/// The numbers of words in a row, eleven bits each.
+#[derive(Default)]
+struct Bits([[u8; 4]; 9]);
+
+impl Bits {
+    /// Adds the number of the word after so many.
+    fn add(&mut self, words: usize, number: u16) {
+        let (byte, bit) = (words * 11 / 8, words * 11 % 8);
+        let [_, bits @ ..] = (u32::from(number) << (24 - 11 - bit)).to_be_bytes();
+        let there = self.0.as_flattened_mut().iter_mut().skip(byte);
+        for (to, bits) in there.zip(bits) {
+            *to |= bits;
+        }
+    }
+
+    /// Whether the last bits of three times so many words, one for each three, are the first ones of the
+    /// hash of the others.
+    fn has_checksum(&self, threes: usize) -> bool {
+        let (entropy, rest) = self.0.split_at(threes.min(self.0.len()));
+        let hash = Sha256::digest(entropy.as_flattened());
+        let first = |bytes: Option<&u8>| bytes.map(|byte| u32::from(*byte) >> (8 - threes.min(8)));
+        first(rest.as_flattened().first()) == first(hash.first())
+    }
 }
 
 /// A mnemonic of twelve words, from the last sixteen bytes.
@@ -61,6 +142,8 @@ pub(super) fn sign_bip39(text: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -75,6 +158,27 @@ mod tests {
         assert!(!bip39(
             b"the quick brown fox jumps over the lazy dog and looks on"
         ));
+    }
+
+    proptest! {
+        #[test]
+        fn mnemonics_are_those_of_the_crate(
+            mut numbers in proptest::collection::vec(0_u16..2048, 1..30),
+            entropy in proptest::collection::vec(any::<u8>(), 32),
+            fours in 4_usize..9,
+            cut in 0_usize..30,
+        ) {
+            // A mnemonic, of which words may be missing, and words behind it.
+            let mnemonic = Mnemonic::from_entropy_in(Language::English, &entropy[..fours * 4]).unwrap();
+            numbers.splice(0..0, mnemonic.word_indices().take(cut).map(|number| u16::try_from(number).unwrap()));
+            let list = Language::English.word_list();
+            let words: Vec<&str> = numbers.iter().map(|number| list[usize::from(*number)]).collect();
+            let of_crate = [12, 15, 18, 21, 24].iter().any(|count| {
+                let first = words.get(..*count).map(|words| words.join(" "));
+                first.is_some_and(|first| Mnemonic::parse_in_normalized(Language::English, &first).is_ok())
+            });
+            prop_assert_eq!(bip39(words.join(" ").as_bytes()), of_crate);
+        }
     }
 
     #[test]
