@@ -133,12 +133,28 @@ fn encode(mut value: u32, alphabet: &[u8], width: usize) -> Vec<u8> {
     digits
 }
 
-/// CRC-32 (IEEE 802.3), bit by bit: a candidate has some hundred bytes.
+/// CRC-32 (IEEE 802.3), byte by byte.
 pub(super) fn crc32(bytes: &[u8]) -> u32 {
+    /// What is left of each byte.
+    static REST: [u32; 256] = {
+        let mut rests = [0_u32; 256];
+        let (mut byte, mut left) = (0, rests.as_mut_slice());
+        while let Some((first, others)) = left.split_first_mut() {
+            *first = byte;
+            let mut bit = 0;
+            while bit < 8 {
+                *first = (*first >> 1) ^ (0xedb8_8320 & (*first & 1).wrapping_neg());
+                bit += 1;
+            }
+            byte += 1;
+            left = others;
+        }
+        rests
+    };
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
+        let [low, ..] = crc.to_le_bytes();
+        let rest = REST.get(usize::from(low ^ byte)).copied();
+        crc >> 8 ^ rest.unwrap_or_default()
     })
 }
 
