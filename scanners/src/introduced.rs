@@ -53,15 +53,44 @@ pub(crate) fn as_digest_or_name(before: &[u8], keywords: &[Box<[u8]>]) -> bool {
     let word = near
         .get(start.map_or(0, |start| start + 1)..)
         .unwrap_or_default();
-    let lower = word.to_ascii_lowercase();
+    let mut lower = [0; REACH];
+    for (to, from) in lower.iter_mut().zip(word) {
+        *to = from.to_ascii_lowercase();
+    }
+    let lower = lower.get(..word.len()).unwrap_or_default();
     let contains = |part: &[u8]| lower.windows(part.len().max(1)).any(|there| there == part);
-    let introduces = INTRODUCING.iter().any(|part| contains(part))
-        || WHOLE.contains(&lower.as_slice())
+    let introduces = has_introducing(lower)
+        || WHOLE.contains(&lower)
         || lower.ends_with(b"sha")
         || names(word)
         || word.len() >= 6 && word.iter().all(u8::is_ascii_hexdigit);
     introduces && !keywords.iter().any(|keyword| contains(keyword))
 }
+
+/// Whether any of [`INTRODUCING`] stands in a word in lower case.
+fn has_introducing(word: &[u8]) -> bool {
+    word.array_windows().enumerate().any(|(at, [one, other])| {
+        let may_start = |kinds: &u32| kinds >> (other & 31) & 1 == 1;
+        KINDS.get(usize::from(one & 31)).is_some_and(may_start) && {
+            let there = word.get(at..).unwrap_or_default();
+            INTRODUCING.iter().any(|part| there.starts_with(part))
+        }
+    })
+}
+
+/// By the last five bits of their first byte, those of the second one of [`INTRODUCING`].
+static KINDS: [u32; 32] = {
+    let mut kinds = [0_u32; 32];
+    let mut parts = INTRODUCING;
+    while let [[one, other, ..], rest @ ..] = parts {
+        let (_, from) = kinds.split_at_mut((*one & 31) as usize);
+        if let [kinds, ..] = from {
+            *kinds |= 1 << (*other & 31);
+        }
+        parts = rest;
+    }
+    kinds
+};
 
 /// Whether a word ends in an `id` of its own: `request_id`, `requestId`.
 fn names(word: &[u8]) -> bool {
@@ -74,6 +103,18 @@ fn names(word: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn introducing_words_count_wherever_they_stand() {
+        for part in INTRODUCING {
+            for (before, after) in [("", ""), ("x", ""), ("", "y"), ("git", "1")] {
+                let word = [before.as_bytes(), part, after.as_bytes()].concat();
+                assert!(has_introducing(&word), "{}", word.escape_ascii());
+            }
+            let (_, without) = part.split_first().unwrap();
+            assert!(!has_introducing(without), "{}", without.escape_ascii());
+        }
+    }
 
     #[test]
     fn digests_and_names_are_told_by_the_word_before() {
