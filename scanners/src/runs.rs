@@ -290,6 +290,9 @@ impl RunKind {
 
     /// The end of a line, raw or escaped, and what the next one is indented by.
     fn line_break(self, there: &[u8], ended: bool) -> RunStep {
+        let Some(b'\\' | b'\r' | b'\n') = there.first() else {
+            return RunStep::End;
+        };
         for line_break in LINE_BREAKS {
             let length = line_break.len().min(there.len());
             if there.get(..length) != line_break.get(..length) {
