@@ -59,6 +59,21 @@ pub(crate) struct Harvest {
     rows: Vec<Survivor>,
 }
 
+impl Harvest {
+    /// An empty one for a text that is read within this one, which lends its room.
+    pub(crate) fn inner(&mut self) -> Harvest {
+        Harvest {
+            rows: std::mem::take(&mut self.rows),
+            ..Harvest::default()
+        }
+    }
+
+    /// Takes back the room that was lent.
+    pub(crate) fn take_room(&mut self, inner: &mut Harvest) {
+        self.rows = std::mem::take(&mut inner.rows);
+    }
+}
+
 /// The state of a search.
 #[derive(Clone, Default)]
 pub(crate) struct Search {

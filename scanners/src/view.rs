@@ -32,7 +32,7 @@ const BREAKS_APART: u64 = 128;
 const TELLING_STREAK: u32 = 8;
 
 /// Room is made at once for what so many characters of a run decode to.
-const ROOM: usize = 80;
+const ROOM: usize = 256;
 
 /// So many groups of characters are decoded at once.
 const GROUPS: usize = 8;
@@ -535,8 +535,9 @@ impl View {
         ended: bool,
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        let mut inner = Harvest::default();
+        let mut inner = harvest.inner();
         self.child.advance(scanner, ended, &mut inner)?;
+        harvest.take_room(&mut inner);
         self.hand_out(inner, harvest);
         self.child.trim(u64::MAX);
         self.way.forget(self.child.base());
