@@ -19,7 +19,7 @@ mod joined;
 mod json;
 mod parts;
 
-use crate::opening::{Begun, KEY_HEAD, REACH};
+use crate::opening::{Begun, REACH};
 use crate::pieced::PiecedText;
 use crate::scanner::Scanner;
 use crate::search::{Harvest, SHOWN};
@@ -29,7 +29,6 @@ use crate::{Carrier, ScanError};
 use form::FormValues;
 use joined::{At, Joined};
 use json::JsonStrings;
-use memchr::memmem::Finder;
 use parts::Parts;
 
 /// More texts at once than this, each in the midst of a value, are no honest body.
@@ -37,8 +36,12 @@ const TEXTS_MAX: usize = 64;
 /// So many bytes of the body a piece waits for the next.
 pub(crate) const HELD_MAX: u64 = 16 * 1024;
 
-/// So many of those may be of one key.
-const OF_KEY_MAX: usize = 8;
+/// So many of those may be of one key, and as many again that private keys go on in.
+const OF_KEY_MAX: usize = 16;
+/// So many bytes of the body before a text tell whether a word starts there, and which words stand before it.
+const CONTEXT: u64 = 128;
+/// So many bytes of its piece before a key belong to its text.
+const BEFORE_KEY: u64 = 64;
 /// So many texts are kept for their memory.
 const SPARE_MAX: usize = 4;
 
@@ -84,7 +87,8 @@ pub(crate) struct Joins {
     /// Texts that are over, for their memory.
     spare: Vec<Box<Joined>>,
     carrier: Carrier,
-    key_head: Finder<'static>,
+    /// Where in the piece under way keys start that the scan of the body has told, and whether each has a text.
+    heads: Vec<(u64, bool)>,
     /// The next position to read.
     at: u64,
     /// Where a piece that may have ended would wait from.
@@ -107,7 +111,7 @@ impl Joins {
             texts: Vec::new(),
             spare: Vec::new(),
             carrier: carrier.clone(),
-            key_head: Finder::new(KEY_HEAD),
+            heads: Vec::new(),
             at,
             may_wait_from: None,
         })
@@ -139,13 +143,15 @@ impl Joins {
         }
     }
 
-    /// Looks at what was read.
+    /// Looks at what was read up to a position, before which everything was looked at in the body. The harvest is that
+    /// of the body so far, in which these matches are being swallowed.
     pub(crate) fn advance(
         &mut self,
         scanner: &Scanner,
-        text: &Text<'_>,
+        (text, opens, until): (&Text<'_>, &[Open], u64),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
+        self.note_heads(scanner, opens, harvest);
         let carrier = self.carrier.clone();
         let at = At {
             scanner,
@@ -153,16 +159,33 @@ impl Joins {
             carrier: &carrier,
         };
         let mut events = std::mem::take(&mut self.events);
-        for event in events.drain(..) {
-            match event {
+        let mut rest = None;
+        let mut count = 0;
+        for event in &events {
+            match *event {
                 Event::Text { from, to, key } => {
-                    self.add((from, to, key), &at, harvest)?;
+                    let there = to.min(until).max(from);
+                    if from < there {
+                        self.add((from, there, key), &at, harvest)?;
+                    }
+                    if there < to {
+                        let from = there;
+                        rest = Some(Event::Text { from, to, key });
+                        break;
+                    }
                 }
                 Event::End => self.end_piece(&at, harvest)?,
             }
+            count += 1;
+        }
+        events.drain(..count);
+        if let (Some(first), Some(rest)) = (events.first_mut(), rest) {
+            *first = rest;
         }
         give_back(&mut events);
         self.events = events;
+        let start = self.piece.map_or(self.next_piece(), |(start, _, _)| start);
+        self.heads.retain(|(head, _)| *head >= start);
         let next_piece = self.next_piece();
         for joined in &mut self.texts {
             if text.ended || joined.is_stale(next_piece) {
@@ -184,8 +207,25 @@ impl Joins {
         Ok(())
     }
 
+    /// Takes down where keys start. One may be longer than what is looked at where its piece ends, and encoded in any way.
+    fn note_heads(&mut self, scanner: &Scanner, opens: &[Open], harvest: &Harvest) {
+        let found = harvest.found.iter();
+        let found = found.map(|found| (found.start, found.signature));
+        let opens = opens.iter().map(|open| (open.start, open.signature));
+        for (start, signature) in found.chain(opens) {
+            let is_known = || self.heads.iter().any(|(head, _)| *head == start);
+            if scanner.has_lines(signature) && !is_known() {
+                self.heads.push((start, false));
+            }
+        }
+        self.heads.sort_unstable();
+    }
+
     /// Where the next piece may start at the earliest.
     fn next_piece(&self) -> u64 {
+        if let Some(Event::Text { from, .. }) = self.events.first() {
+            return *from;
+        }
         match &self.pieces {
             Pieces::Parts(parts) => parts.next_piece(),
             Pieces::Form(_) | Pieces::Json(_) => self.at,
@@ -215,6 +255,13 @@ impl Joins {
         holds.fold(end, u64::min)
     }
 
+    /// What is needed from here on of the piece under way: its last bytes are asked when it ends.
+    pub(crate) fn needs(&self) -> u64 {
+        let next = self.next_piece();
+        let start = self.piece.map_or(next, |(start, _, _)| start);
+        start.max(next.saturating_sub(REACH as u64))
+    }
+
     /// The matches being swallowed: where they start, and before where they cannot end.
     pub(crate) fn open<'a>(&'a self, scanner: &'a Scanner) -> impl Iterator<Item = Open> + 'a {
         let texts = self.texts.iter();
@@ -242,17 +289,30 @@ impl Joins {
             joined.add((from, to), at, harvest)?;
         }
         self.set_aside();
-        // A private key may be longer than what is looked at where the piece ends.
-        let first = from.saturating_sub(KEY_HEAD.len() as u64 - 1).max(start);
-        let Some(head) = self.key_head.find(at.text.slice(first, to)) else {
-            return Ok(());
-        };
-        let head = first + head as u64;
+        let mut heads = std::mem::take(&mut self.heads);
+        for (head, has_text) in &mut heads {
+            if (start..to).contains(head) && !std::mem::replace(has_text, true) {
+                // Where it is encoded, a group of characters may begin before it.
+                let from = head.saturating_sub(BEFORE_KEY).max(start);
+                self.follow_key((from, to, key), at, harvest)?;
+            }
+        }
+        self.heads = heads;
+        Ok(())
+    }
+
+    /// Begins texts with a key that starts in the piece under way, from here on.
+    fn follow_key(
+        &mut self,
+        (from, to, key): (u64, u64, Key),
+        at: &At<'_>,
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
         for key in keys_of(key) {
             self.make_room(key, (at.scanner, harvest))?;
-            let mut joined = Box::new(Joined::within(key, head));
+            let mut joined = Box::new(Joined::within(key, from));
             joined.awake(at.carrier);
-            joined.add((head, to), at, harvest)?;
+            joined.add((from, to), at, harvest)?;
             self.texts.push(joined);
         }
         Ok(())
@@ -260,42 +320,47 @@ impl Joins {
 
     /// Makes room for another text of this key.
     ///
-    /// Where there are many of one key, the one gives way that matters least, of those the oldest: a value
-    /// whose pieces follow each other is among the last that began. There is a limit on all of them, too, and
-    /// there what is worth waiting for is not forgotten: a cap is no place to hide behind.
+    /// Where there are many of one key, the oldest gives way: a value whose pieces follow each other is among the
+    /// last that began. A private key goes on over what is none of it, and gives way to other keys only, which go
+    /// on over it. There is a limit on all of them, too, and there what is worth waiting for is not forgotten: a
+    /// cap is no place to hide behind.
     fn make_room(
         &mut self,
         key: Key,
         (scanner, harvest): (&Scanner, &mut Harvest),
     ) -> Result<(), ScanError> {
-        let texts = self.texts.iter();
-        if texts.filter(|joined| joined.key == key).count() >= OF_KEY_MAX {
-            return self.forget(|joined| joined.key == key, scanner, harvest);
+        if self.texts.iter().filter(|joined| joined.key == key).count() >= OF_KEY_MAX {
+            for is_key in [false, true] {
+                let is_one =
+                    |joined: &Joined| joined.key == key && joined.is_key(scanner) == is_key;
+                if self.texts.iter().filter(|joined| is_one(joined)).count() >= OF_KEY_MAX {
+                    self.forget(is_one, scanner, harvest)?;
+                }
+            }
         }
-        if self.texts.len() < TEXTS_MAX {
-            return Ok(());
-        }
-        if self.texts.iter().all(|joined| !joined.waits_for_nothing()) {
+        if self.texts.len() >= TEXTS_MAX
+            && !self.forget(Joined::waits_for_nothing, scanner, harvest)?
+        {
             return Err(ScanError::TooLong);
         }
-        self.forget(|_| true, scanner, harvest)
+        Ok(())
     }
 
-    /// Ends the oldest of those of these texts that matter least. A match that goes on in it ends there.
+    /// Ends the oldest of these texts, if there is one. A match that goes on in it ends there.
     fn forget(
         &mut self,
         which: impl Fn(&Joined) -> bool,
         scanner: &Scanner,
         harvest: &mut Harvest,
-    ) -> Result<(), ScanError> {
-        let texts = self.texts.iter().enumerate();
-        let texts = texts.filter(|(_, joined)| which(joined));
-        let Some((least, _)) = texts.min_by_key(|(_, joined)| joined.worth()) else {
-            return Ok(());
+    ) -> Result<bool, ScanError> {
+        let oldest = self.texts.iter().position(|joined| which(joined));
+        let Some(oldest) = oldest else {
+            return Ok(false);
         };
-        let mut forgotten = self.texts.remove(least);
+        let mut forgotten = self.texts.remove(oldest);
         forgotten.let_go(self.at);
-        forgotten.end(scanner, harvest)
+        forgotten.end(scanner, harvest)?;
+        Ok(true)
     }
 
     /// Takes out the texts that are over.
@@ -326,22 +391,20 @@ impl Joins {
         let Some(begun) = at.scanner.begun(tail) else {
             return Ok(());
         };
-        // One byte before it tells whether a word starts there.
-        let shown = match begun {
-            Begun::Plain(start) => tail.get(start.saturating_sub(1)..),
-            Begun::Encoded => None,
+        let starts = match begun {
+            Begun::Plain(starts) => starts,
+            Begun::Encoded => 0,
         };
-        let short = shown.filter(|shown| shown.len() as u64 <= SHOWN);
-        let tail = short.unwrap_or(tail);
+        let first = first + starts as u64;
+        let context = at.text.slice(first.saturating_sub(CONTEXT), first);
+        let shown = tail.get(starts..).unwrap_or_default();
+        let is_short = begun != Begun::Encoded && (shown.len() as u64) < SHOWN;
         for key in keys_of(key) {
-            let first = end - tail.len() as u64;
-            let mut joined = self
-                .spare
-                .pop()
-                .unwrap_or_else(|| Box::new(Joined::within(key, first)));
+            let spare = self.spare.pop();
+            let mut joined = spare.unwrap_or_else(|| Box::new(Joined::within(key, first)));
             joined.begin_at(key, first);
-            joined.begin(tail, first > start);
-            if short.is_none() {
+            joined.begin(context, shown);
+            if !is_short {
                 joined.awake(at.carrier);
             }
             joined.end_piece(end, at, harvest)?;

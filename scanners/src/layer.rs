@@ -191,6 +191,11 @@ impl Layer {
         self.more_follows = follows;
     }
 
+    /// Up to where everything was looked at that starts in the text itself.
+    pub(crate) fn looked_until(&self) -> u64 {
+        self.search.looked_until(self.end())
+    }
+
     /// Whether something may not have been looked at because more was to follow.
     pub(crate) fn is_behind(&self) -> bool {
         self.more_follows

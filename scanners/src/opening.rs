@@ -10,11 +10,14 @@ use crate::catalog::Anchor;
 use crate::fold::fold;
 use crate::index::alphabet;
 use crate::known::NeedleIndex;
+use crate::places::{Head, private_key_head};
 use crate::units::{self, Unit, UnitFn};
 use crate::{ByteSet, Class, Segment, Shape, Signature};
+use memchr::memmem::{Finder, FinderRev};
+use std::sync::LazyLock;
 
 /// So many bytes of a piece may belong to a value that goes on in the next.
-pub(crate) const REACH: usize = 256;
+pub(crate) const REACH: usize = 1024;
 
 /// The beginnings of the values that are looked for over several pieces.
 #[derive(Debug)]
@@ -56,6 +59,14 @@ pub(crate) fn is_joined(signature: &Signature) -> bool {
 
 /// What opens every private key.
 pub(crate) const KEY_HEAD: &[u8] = b"-----BEGIN ";
+/// So many bytes at most come before the body of a private key.
+const HEAD_REACH: usize = 352;
+/// And so many where all of them are encoded, lines of a header left out.
+const HEAD_ENCODED: usize = REACH;
+static HEAD: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(KEY_HEAD));
+/// What shows the dashes that open it, as they are or encoded.
+static DASHES: LazyLock<[Finder<'static>; 5]> =
+    LazyLock::new(|| ["--", "2d", "2D", "45", "\u{ff0d}"].map(Finder::new));
 /// So many bytes of a known secret tell that one could have begun.
 pub(crate) const KNOWN_MIN: usize = 4;
 /// So many bytes of a value must show where a run is decoded, which may be none.
@@ -132,7 +143,8 @@ impl Openings {
     /// Whether a value could have begun in these last bytes of a piece, and not ended.
     pub(crate) fn show(&self, tail: &[u8], needles: &NeedleIndex) -> Option<Begun> {
         let plain = self.first(tail, 1);
-        if needles.could_be_cut(tail, KNOWN_MIN) || self.shows_encoded((tail, 1), needles, 1) {
+        let is_encoded = || self.shows_encoded((tail, 1), needles, 1) || shows_head(tail, 1);
+        if needles.could_be_cut(tail, KNOWN_MIN) || is_encoded() {
             return Some(Begun::Encoded);
         }
         plain.map(Begun::Plain)
@@ -166,6 +178,11 @@ impl Openings {
     /// The first place where an anchor stands, or the beginning of one, with nothing after it that
     /// would end the value, and so many bytes of it.
     pub(crate) fn first(&self, tail: &[u8], least: usize) -> Option<usize> {
+        let first = self.first_anchor(tail, least);
+        cut_head(tail).into_iter().chain(first).min()
+    }
+
+    fn first_anchor(&self, tail: &[u8], least: usize) -> Option<usize> {
         let outside = |byte: &u8| !self.alphabet.contains(*byte);
         let from = tail.iter().rposition(outside).map_or(0, |at| at + 1);
         let run = tail.get(from..).unwrap_or_default();
@@ -231,8 +248,11 @@ impl Openings {
         let encodes = word.iter().any(|byte| ANNOUNCES.contains(*byte));
         for (announces, unit) in UNITS.iter().filter(|_| encodes) {
             if word.iter().any(|byte| announces.contains(*byte)) {
-                let decoded = undo(*unit, word);
-                if decoded != word && self.shows((&decoded, least), needles, depth) {
+                let (decoded, is_cut) = undo(*unit, word);
+                let is_undone = decoded != word;
+                if is_cut && announces.is_subset(&CUT)
+                    || is_undone && self.shows((&decoded, least), needles, depth)
+                {
                     return true;
                 }
             }
@@ -283,12 +303,50 @@ const UNITS: &[(ByteSet, UnitFn)] = &[
 /// All of those.
 const ANNOUNCES: ByteSet = ByteSet::EMPTY.with(b"\\%&=\0+").range(0xC2, 0xF0);
 
-/// What a word stands for.
-fn undo(unit: UnitFn, word: &[u8]) -> Vec<u8> {
+/// Those of an encoding whose characters are telling even where the end of a piece cuts one.
+const CUT: ByteSet = ByteSet::EMPTY.with(b"\\%&").range(0xC2, 0xF0);
+
+/// Whether characters in these bytes may be encoded.
+pub(crate) fn may_encode(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| ANNOUNCES.contains(*byte))
+}
+
+/// Where the head of a private key begins that the end of these bytes cuts off, if it does.
+fn cut_head(tail: &[u8]) -> Option<usize> {
+    let from = tail.len().saturating_sub(HEAD_REACH);
+    let last = tail.get(from..).unwrap_or_default();
+    if last.len() < KEY_HEAD.len() || memchr::memchr(b'-', last).is_none() {
+        return None;
+    }
+    let head = HEAD.rfind(last)?;
+    let rest = last.get(head..).unwrap_or_default();
+    matches!(private_key_head(rest, false), Head::More).then_some(from + head)
+}
+
+/// Whether the head of a private key, some of it encoded, is cut off there. It has spaces, so a word does not show it.
+fn shows_head(tail: &[u8], depth: u8) -> bool {
+    let from = tail.len().saturating_sub(HEAD_ENCODED);
+    let last = tail.get(from..).unwrap_or_default();
+    let shows = |finder: &Finder<'_>| finder.find(last).is_some();
+    if !may_encode(last) || !DASHES.iter().any(shows) {
+        return false;
+    }
+    let units = UNITS.iter();
+    let mut announced =
+        units.filter(|(announces, _)| last.iter().any(|byte| announces.contains(*byte)));
+    announced.any(|(_, unit)| {
+        let (decoded, _) = undo(*unit, last);
+        cut_head(&decoded).is_some()
+            || depth < DEPTH && decoded != last && shows_head(&decoded, depth + 1)
+    })
+}
+
+/// What a word stands for, and whether its end cuts an encoded character, which is left out.
+fn undo(unit: UnitFn, word: &[u8]) -> (Vec<u8>, bool) {
     let mut decoded = Vec::with_capacity(word.len());
     let mut at = 0;
     while let Some(rest) = word.get(at..).filter(|rest| !rest.is_empty()) {
-        match unit(rest, true) {
+        match unit(rest, false) {
             Unit::Encoded {
                 length,
                 bytes,
@@ -298,13 +356,14 @@ fn undo(unit: UnitFn, word: &[u8]) -> Vec<u8> {
                 decoded.extend(bytes.iter().take(usize::from(count)));
                 at += usize::from(length.max(1));
             }
-            Unit::Literal | Unit::Unknown => {
+            Unit::Literal => {
                 decoded.extend(rest.first());
                 at += 1;
             }
+            Unit::Unknown => return (decoded, true),
         }
     }
-    decoded
+    (decoded, false)
 }
 
 /// An encoding of runs.

@@ -136,6 +136,11 @@ impl Search {
         };
     }
 
+    /// Up to where everything was looked at.
+    pub(crate) fn looked_until(&self, end: u64) -> u64 {
+        if self.undecided { self.next } else { end }
+    }
+
     /// The first position that may still belong to a match not yet handed out (swallowed matches
     /// apart, whose bytes are known to belong to one).
     pub(crate) fn hold(&self, end: u64) -> u64 {

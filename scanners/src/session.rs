@@ -393,9 +393,12 @@ impl Session {
                 streams.end_event(&self.scanner, harvest)?;
             }
         }
-        for joins in &mut self.joins {
+        if !self.joins.is_empty() {
             let text = self.layer.text(until == Until::End);
-            joins.advance(&self.scanner, &text, harvest)?;
+            let (opens, until) = (self.layer.opens(), self.layer.looked_until());
+            for joins in &mut self.joins {
+                joins.advance(&self.scanner, (&text, &opens, until), harvest)?;
+            }
         }
         if !harvest.deep.is_empty() {
             return Err(ScanError::Depth);
@@ -485,7 +488,8 @@ impl Session {
             sink.findings.extend(findings);
         }
         self.released = out.max(self.released);
-        self.layer.trim(self.released);
+        let needed = self.joins.iter().map(Joins::needs);
+        self.layer.trim(needed.fold(self.released, u64::min));
         Ok(())
     }
 

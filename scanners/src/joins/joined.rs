@@ -7,7 +7,7 @@
 
 use super::{HELD_MAX, Key};
 use crate::layer::{Floors, Layer};
-use crate::opening::{Begun, REACH};
+use crate::opening::{Begun, may_encode};
 use crate::pieced::PiecedText;
 use crate::scanner::Scanner;
 use crate::search::{Harvest, SHOWN, Seam};
@@ -20,11 +20,10 @@ pub(super) struct Joined {
     pub(super) key: Key,
     /// None while only the bytes of `early` are there.
     pub(super) text: Option<Box<PiecedText>>,
-    /// The first bytes, and where each stands.
+    /// The first bytes and what stands before them, how much that is, and where each of the first bytes stands.
     early: Vec<u8>,
+    context: usize,
     places: Vec<u64>,
-    /// Whether something stands before its first byte, which is there for that reason only.
-    is_cut: bool,
     /// What stands before this in the body may have gone out.
     gone: u64,
     /// Where its first piece ends in it, if it has ended.
@@ -73,7 +72,7 @@ impl Joined {
             text: None,
             early: Vec::new(),
             places: Vec::new(),
-            is_cut: false,
+            context: 0,
             gone: at,
             first_end: None,
             whole: Vec::new(),
@@ -84,10 +83,11 @@ impl Joined {
         }
     }
 
-    /// Its first bytes, which end the piece; whether something stands before them.
-    pub(super) fn begin(&mut self, tail: &[u8], is_cut: bool) {
-        self.add_early(tail, self.gone);
-        self.is_cut = is_cut;
+    /// Its first bytes, which end the piece, and what stands before them.
+    pub(super) fn begin(&mut self, context: &[u8], shown: &[u8]) {
+        self.context = context.len();
+        self.early.extend_from_slice(context);
+        self.add_early(shown, self.gone);
     }
 
     fn add_early(&mut self, bytes: &[u8], at: u64) {
@@ -99,12 +99,16 @@ impl Joined {
     pub(super) fn awake(&mut self, carrier: &Carrier) {
         let mut text = PiecedText::new(Layer::of(carrier));
         text.gone = self.gone;
-        if self.is_cut {
-            text.layer.look_from(&Floors::all_at(1));
+        let (context, shown) = self.early.split_at(self.context);
+        if let Some(first) = self.places.first().filter(|_| !context.is_empty()) {
+            text.layer.look_from(&Floors::all_at(context.len() as u64));
+            text.push(context, first - context.len() as u64);
         }
-        for (byte, at) in self.early.drain(..).zip(self.places.drain(..)) {
-            text.push(&[byte], at);
+        for (byte, at) in shown.iter().zip(&self.places) {
+            text.push(&[*byte], *at);
         }
+        self.early.clear();
+        self.places.clear();
         self.text = Some(Box::new(text));
     }
 
@@ -155,10 +159,8 @@ impl Joined {
                     self.scan(at.scanner, false, harvest)?;
                     self.is_over = !self.is_under_way(at.scanner);
                 }
-                None => match self.first_early(at.scanner) {
-                    Some(_) => self.awake(at.carrier),
-                    None => self.is_over = true,
-                },
+                None if self.early_may_go_on(at.scanner) => self.awake(at.carrier),
+                None => self.is_over = true,
             }
         }
         Ok(())
@@ -170,10 +172,22 @@ impl Joined {
         text.is_some_and(|text| text.layer.pending(scanner, &is_followed).is_any)
     }
 
+    /// The first bytes, after two that tell whether a word starts there; and how many stand before these.
+    fn shown(&self) -> (u64, &[u8]) {
+        let before = self.context.saturating_sub(2);
+        (before as u64, self.early.get(before..).unwrap_or_default())
+    }
+
     /// Where a value could start in the first bytes.
     fn first_early(&self, scanner: &Scanner) -> Option<u64> {
-        let start = scanner.first_begun(&self.early)? as u64;
+        let (before, shown) = self.shown();
+        let start = before + scanner.first_begun(shown)? as u64;
         Some(start).filter(|start| starts_before(self.first_end)(*start, 0))
+    }
+
+    /// Whether one could go on in them, in encoded characters too.
+    fn early_may_go_on(&self, scanner: &Scanner) -> bool {
+        may_encode(self.shown().1) || self.first_early(scanner).is_some()
     }
 
     /// Between two pieces, of which the next would start at `next` or later: what of it does not wait may have gone out.
@@ -261,7 +275,7 @@ impl Joined {
         let waits = pending.from.and_then(|from| text.place(from));
         self.waits_from = waits.map(|from| from.max(self.gone));
         // What is encoded may be too short to tell when its first piece ends.
-        let tail = text.layer.slice(end.saturating_sub(REACH as u64), end);
+        let tail = text.layer.slice(first_end.saturating_sub(TOLD_BY), end);
         let may_begin = end - first_end <= TOLD_BY
             && (at.scanner.is_anchor_cut(tail) || at.scanner.begun(tail) == Some(Begun::Encoded));
         self.is_over = !pending.is_any && !may_begin;
@@ -270,22 +284,20 @@ impl Joined {
 
     /// The same while only the first bytes are there; whether they are enough for a text.
     fn end_early(&mut self, at: &At<'_>) -> bool {
+        if may_encode(self.shown().1) {
+            self.awake(at.carrier);
+            return true;
+        }
         let Some(start) = self.first_early(at.scanner) else {
             self.is_over = true;
             return false;
         };
-        if self.early.len() as u64 - start >= SHOWN {
+        let end = self.early.len() as u64;
+        if end - start >= SHOWN {
             self.awake(at.carrier);
             return true;
         }
-        let end = *self.first_end.get_or_insert(self.early.len() as u64);
-        // One byte before it stays, which tells whether a word starts there.
-        let unused = start.saturating_sub(1);
-        self.is_cut |= unused > 0;
-        let gone = usize::try_from(unused).unwrap_or_default();
-        self.early.drain(..gone);
-        self.places.drain(..gone);
-        self.first_end = Some(end - unused);
+        self.first_end.get_or_insert(end);
         false
     }
 
@@ -295,16 +307,17 @@ impl Joined {
         self.added.is_none() && swallows && at >= self.ended_at + HELD_MAX
     }
 
-    /// Whether nothing is held for it.
+    /// Whether nothing is held for it, and no match goes on in it.
     pub(super) fn waits_for_nothing(&self) -> bool {
-        self.worth() == 0
+        let text = self.text.as_deref();
+        self.added.is_none() && self.waits_from.is_none() && !text.is_some_and(PiecedText::swallows)
     }
 
-    /// What would be lost with it: nothing that is known, what is held for it, a match, a key.
-    pub(super) fn worth(&self) -> u8 {
-        let text = self.text.as_deref();
-        let swallows = || text.is_some_and(PiecedText::swallows);
-        u8::from(self.added.is_some() || self.waits_from.is_some()) | u8::from(swallows()) << 1
+    /// Whether a private key goes on in it.
+    pub(super) fn is_key(&self, scanner: &Scanner) -> bool {
+        let open = self.text.iter().flat_map(|text| text.open());
+        open.into_iter()
+            .any(|open| scanner.has_lines(open.signature))
     }
 
     /// The first position of the body that waits for what comes of this text; the next piece starts at
