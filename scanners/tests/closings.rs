@@ -111,6 +111,38 @@ fn a_value_with_spaces_is_found_far_behind_its_encoded_word() {
     assert!(found > 60, "{found}");
 }
 
+/// A run of base32 is read from its start: where an encoded character stands there, only its view knows
+/// where the groups start, however far behind it the value stands.
+#[test]
+fn a_run_that_starts_with_an_encoded_character_is_read_to_its_end() {
+    let scanner = scanner();
+    for length in [20, 90, 200, 700, 3000] {
+        for shift in 0..5 {
+            let text = [
+                &b"words "[..shift],
+                &b"of a text ".repeat(length / 10),
+                TOKEN,
+            ]
+            .concat();
+            let run = base32(&text);
+            let (first, rest) = run.split_at(1);
+            let rest = String::from_utf8(in_lines(rest, (63, 2))).unwrap();
+            let number = first.as_bytes()[0];
+            let written = [
+                format!("%{number:02x}"),
+                format!("&#{number};"),
+                format!("={number:02X}"),
+                format!("\\u{number:04x}"),
+            ];
+            for first in written {
+                let text = format!("x {first}{rest} y");
+                let answer = scan(&scanner, &Carrier::Text, text.as_bytes().chunks(64));
+                assert_eq!(ids(&answer), ["github-token"], "{text}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
