@@ -237,7 +237,7 @@ impl Way {
         let source = Source::new(start, length);
         let is_alike = |last: &Stretch| {
             matches!(last.step(), Step::Bits { width: other, first }
-                if other == width && ((self.end - last.first()) * 8 + u64::from(first)) % u64::from(width) == 0)
+                if other == width && ((self.end - last.first()) * 8 + u64::from(first)).is_multiple_of(u64::from(width)))
         };
         if !(self.goes_on(source) && self.stretches.last().is_some_and(is_alike)) {
             self.begin(source, step);
