@@ -21,6 +21,42 @@ pub(crate) fn sets_of_pattern(hir: &Hir, count: usize) -> Vec<ByteSet> {
     sets
 }
 
+/// A regex as several, of which each says more of its first bytes: with and without the first parts that may
+/// be missing.
+pub(crate) fn alternatives(hir: &Hir) -> Vec<Hir> {
+    let mut all = vec![hir.clone()];
+    for _ in 0..SPLITS {
+        all = all.iter().flat_map(with_and_without).collect();
+    }
+    all
+}
+
+/// So many parts that may be missing are told apart.
+const SPLITS: usize = 3;
+
+/// The same for the first part that may be missing, if it is one of a row of them.
+fn with_and_without(hir: &Hir) -> Vec<Hir> {
+    let HirKind::Concat(parts) = hir.kind() else {
+        return vec![hir.clone()];
+    };
+    let optional = |part: &Hir| match part.kind() {
+        HirKind::Repetition(one) if (one.min, one.max) == (0, Some(1)) => Some(one.sub.clone()),
+        _ => None,
+    };
+    let first = parts
+        .iter()
+        .enumerate()
+        .find_map(|(place, part)| Some((place, optional(part)?)));
+    let Some((place, part)) = first else {
+        return vec![hir.clone()];
+    };
+    let mut with = parts.clone();
+    let mut without = parts.clone();
+    without.remove(place);
+    with.splice(place..=place, [*part]);
+    vec![Hir::concat(with), Hir::concat(without)]
+}
+
 /// Enters the bytes of a part that may start at these places; the places at which it may end.
 fn emit(hir: &Hir, starts: u128, sets: &mut [ByteSet]) -> u128 {
     if starts == 0 {

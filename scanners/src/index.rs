@@ -11,7 +11,7 @@ use regex_syntax::hir::{Hir, HirKind};
 
 use crate::anchors::{Anchors, Entry};
 use crate::catalog::class_bytes;
-use crate::extent::{PLACES, sets_of_pattern};
+use crate::extent::{PLACES, alternatives, sets_of_pattern};
 use crate::inner::Inner;
 use crate::rows::{Leading, Rows};
 use crate::starts::{FirstPass, Places};
@@ -91,8 +91,9 @@ impl Index {
                     }
                 }
                 Shape::Pattern { pattern, .. } => {
-                    let leading = Leading::new(sets_of_pattern(pattern.hir(), PLACES), signature);
-                    rows.add(number, signature, leading)?;
+                    for sets in ways_to_start(pattern.hir()) {
+                        rows.add(number, signature, Leading::new(sets, signature))?;
+                    }
                 }
                 Shape::PrivateKey => anchors.add_key(Entry::new(number, 0, b"-----BEG"), *b"---"),
                 Shape::Email => email.push(number),
@@ -103,6 +104,7 @@ impl Index {
                 Shape::Known => {}
             }
         }
+        rows.tell_openings();
         Ok(Index {
             first_pass: FirstPass::new(&anchors, rows.everywhere),
             anchors,
@@ -163,6 +165,23 @@ fn bytes_of(segment: &Segment) -> ByteSet {
         Segment::Run { alphabet, .. } => *alphabet,
         Segment::Digits { separators, .. } => ByteSet::DIGIT.union(*separators),
     }
+}
+
+/// What may stand at the first places of the matches of a regex: of one that starts with digits, for each
+/// way in which it may be written with separators or without.
+fn ways_to_start(hir: &Hir) -> Vec<Vec<ByteSet>> {
+    let all = sets_of_pattern(hir, PLACES);
+    let first = all.first();
+    if first.is_none_or(|first| !first.is_subset(&ByteSet::DIGIT)) {
+        return vec![all];
+    }
+    let ways = alternatives(hir);
+    let mut ways: Vec<_> = ways
+        .iter()
+        .map(|way| sets_of_pattern(way, PLACES))
+        .collect();
+    ways.dedup();
+    ways
 }
 
 /// How many bytes a segment has at least.

@@ -6,7 +6,15 @@ use crate::simd::{AsciiSet, BLOCK, masks};
 /// Numbers of more digits are not told apart.
 pub(crate) const DIGITS_MAX: usize = 63;
 
-const DIGITS: [AsciiSet; 1] = [AsciiSet::new(ByteSet::DIGIT)];
+/// So many groups open a number.
+pub(crate) const OPENING: usize = 4;
+/// Longer groups are not told apart there.
+pub(crate) const GROUP_SHOWN: usize = (1 << SHOWN_BITS) - 1;
+pub(crate) const SHOWN_BITS: usize = 3;
+/// How many openings there are.
+pub(crate) const OPENINGS: usize = 1 << (SHOWN_BITS * OPENING);
+
+pub(crate) const DIGITS: [AsciiSet; 1] = [AsciiSet::new(ByteSet::DIGIT)];
 
 /// The digits at a place, as far as a block shows them: read once, for all rows that ask there.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +37,36 @@ impl Number {
             known,
             ended: ended && known == there.len(),
         }
+    }
+
+    /// The same of these digits, as bits, of which so many bytes are known.
+    #[inline]
+    pub(crate) fn of(digits: u64, known: usize) -> Number {
+        Number {
+            digits,
+            known: known.min(BLOCK),
+            ended: false,
+        }
+    }
+
+    /// The lengths of the first [`OPENING`] groups, [`SHOWN_BITS`] each, the first one last; `None` where more than is known would tell.
+    #[inline]
+    pub(crate) fn opening(self) -> Option<usize> {
+        let (mut rest, mut place, mut opening) = (self.digits, 0, 0);
+        for group in 0..OPENING {
+            let run = rest.trailing_ones();
+            place += run as usize + 1;
+            if place >= self.known {
+                return None;
+            }
+            opening |= (run as usize).min(GROUP_SHOWN) << (SHOWN_BITS * group);
+            // A group that fills all that is known is known to go on no further.
+            rest = rest.checked_shr(run + 1)?;
+            if rest & 1 == 0 {
+                break;
+            }
+        }
+        Some(opening)
     }
 
     /// The ends of groups of digits, up to the first of which is not known whether it is one. Between

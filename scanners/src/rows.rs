@@ -127,7 +127,7 @@ struct Bank {
 }
 
 /// The two bytes before a place.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Before {
     /// The one right before it; none where the left boundary holds whatever it is.
     pub(crate) last: Option<u8>,
@@ -301,52 +301,89 @@ impl Rows {
         Ok(())
     }
 
-    /// Whether a row could start at the start of `there`, by the runs and the first bytes alone.
-    #[inline]
-    pub(crate) fn could_start(&self, before: Before, runs: &Runs, there: &[u8]) -> bool {
-        let is_digit = there.first().is_some_and(u8::is_ascii_digit);
-        let numbers = if is_digit {
-            self.numbers.as_slice()
-        } else {
-            &[]
-        };
-        if !numbers.is_empty() {
-            let number = Number::at(there, false);
-            if numbers
-                .iter()
-                .any(|bank| bank.could_start(before.last, number, there))
-            {
-                return true;
-            }
-        }
-        self.banks.iter().any(|bank| {
-            let alive = bank.after(before) & bank.allow(runs);
-            alive & bank.told_by(runs) != 0 || bank.alive(alive, there) != 0
-        })
+    /// Once all signatures were added.
+    pub(crate) fn tell_openings(&mut self) {
+        self.numbers.iter_mut().for_each(Numbers::tell_openings);
     }
 
-    /// Adds the signatures that could match from a place on, after these bytes. Of those that need a word, only such as have one. The number
-    /// there, if there is one.
+    /// What could start at the start of `there` after these bytes, by the runs and the first bytes alone. The
+    /// number there, if a digit stands first, how long the word is, and the runs, which are told when they are
+    /// asked for.
+    #[inline]
+    pub(crate) fn could_start(
+        &self,
+        (before, is_quiet): (Before, bool),
+        there: &[u8],
+        number: Option<Number>,
+        (word, runs): (RunLength, impl Fn() -> Runs),
+    ) -> Could {
+        let mut could = Could::default();
+        if let Some(number) = number {
+            for bank in &self.numbers {
+                could.numbers |= bank.could_start((before.last, is_quiet), number, there);
+            }
+        }
+        let mut lengths = None;
+        let mut known = could.banks.iter_mut();
+        for bank in &self.banks {
+            let known = known.next();
+            let mut alive = bank.after(before);
+            if is_quiet {
+                alive &= !bank.needs.word;
+            }
+            // What says no to most comes first.
+            let [by_word, ..] = &bank.by_run;
+            alive &= word.of_table(by_word);
+            if number.is_some() {
+                alive = bank.alive(alive, there);
+            }
+            if alive == 0 {
+                continue;
+            }
+            let runs = lengths.get_or_insert_with(&runs);
+            alive &= bank.allow(runs);
+            if number.is_none() {
+                let told = alive & bank.told_by(runs);
+                alive = told | bank.alive(alive & !told, there);
+            }
+            match known {
+                Some(rows) => *rows = alive,
+                None => could.more |= alive != 0,
+            }
+        }
+        could
+    }
+
+    /// Adds the signatures that could match from a place on, where these rows could. Of those that need a
+    /// word, only such as have one. The number there, if a row of digits could match it.
     pub(crate) fn survivors(
         &self,
-        (before, runs): (Before, &Runs),
+        (before, could): (Before, &Could),
         place: &mut Surroundings<'_>,
         survivors: &mut Vec<Survivor>,
     ) -> Option<Number> {
         let (there, ended) = (place.text.from(place.at), place.text.ended);
-        let is_digit = there.first().is_some_and(u8::is_ascii_digit);
-        let number = is_digit.then(|| Number::at(there, ended));
+        let number = could.numbers.then(|| Number::at(there, ended));
         for (bank, number) in self.numbers.iter().zip(number.iter().cycle()) {
             bank.survivors(before.last, *number, place, survivors);
         }
-        let runs = if ended { &Runs::at(there, ended) } else { runs };
-        for bank in &self.banks {
-            let alive = bank.after(before) & bank.allow(runs);
+        // At the end of a text more is known of runs than the first pass knew.
+        let is_end = ended && there.len() <= RUN_MAX;
+        let runs = (is_end || could.more).then(|| Runs::at(there, ended));
+        let known = could.banks.into_iter().map(Some);
+        let known = known.chain(std::iter::repeat(None));
+        for (bank, known) in self.banks.iter().zip(known) {
+            // The first pass does not know what stands before its first places.
+            let mut alive = known.unwrap_or(u64::MAX) & bank.after(before);
+            if let Some(runs) = &runs {
+                alive &= bank.allow(runs);
+            }
+            if known.is_none() && alive != 0 {
+                alive = bank.alive(alive, there);
+            }
             if alive == 0 {
                 continue;
             }
-            let told = alive & bank.told_by(runs);
-            let alive = told | bank.alive(alive & !told, there);
             let alive = with_words(bank.ending(alive, there), (&bank.kinds, bank.needs), place);
             take(&bank.kinds, alive, place, survivors);
         }
@@ -355,6 +392,27 @@ impl Rows {
             survivors.dedup();
         }
         number
+    }
+}
+
+/// What could start at a place, as far as the first pass tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Could {
+    /// Which rows of the first banks could, and whether any of the others.
+    banks: [u64; BANKS],
+    more: bool,
+    /// Whether a row of digits could.
+    numbers: bool,
+}
+
+/// Of so many banks the first pass says which rows could start.
+const BANKS: usize = 3;
+
+impl Could {
+    /// Whether anything could.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.banks.iter().fold(0, |any, rows| any | rows) != 0 || self.more || self.numbers
     }
 }
 
@@ -373,6 +431,11 @@ impl Needs {
         self.word |= if asks.is_word() { row } else { 0 };
         self.near |= if asks == Asks::NearWord { row } else { 0 };
     }
+
+    /// Those that need a word that may stand farther away.
+    fn far(self) -> u64 {
+        self.word & !self.near
+    }
 }
 
 /// Those of the rows that need no word, and all where there are words, or where it is cheaper to look
@@ -382,8 +445,8 @@ fn with_words<Form>(
     (kinds, needs): (&[Kind<Form>], Needs),
     place: &mut Surroundings<'_>,
 ) -> u64 {
-    let asking = alive & needs.word & !needs.near;
-    if asking == 0 || !place.is_read() && effort(kinds, asking) <= EFFORT_MAX {
+    let asking = alive & needs.far();
+    if asking == 0 || !place.is_read() && place.spend(effort(kinds, asking)) <= EFFORT_MAX {
         return alive;
     }
     if place.context().is_empty() {
@@ -517,6 +580,13 @@ impl Runs {
         Runs(lengths.map(|length| RunLength::of(length, there.len(), ended)))
     }
 
+    /// How many letters and digits stand at a place in the first of three blocks, by which bytes are some, or
+    /// not known.
+    #[inline]
+    pub(crate) fn word_from_masks(blocks: [u64; 3], bit: u32, at_hand: usize) -> RunLength {
+        RunLength::of(run_from(blocks, bit), at_hand, false)
+    }
+
     /// Of a place in the first of three blocks, by which bytes of those are letters and digits, or
     /// not known, and which are of each of [`BESIDES`]. So many bytes are at hand from the place on.
     #[inline]
@@ -542,13 +612,15 @@ impl Runs {
 /// How many bits in a row are set from this one on, up to two blocks.
 #[inline]
 fn run_from([here, ahead, beyond]: [u64; 3], bit: u32) -> usize {
-    let two = u128::from(here) | u128::from(ahead) << 64;
-    let length = (two >> bit).trailing_ones();
-    let length = if length + bit == u128::BITS {
-        length + beyond.trailing_ones()
-    } else {
-        length
-    };
+    // Most runs end in their block.
+    let first = (here >> bit).trailing_ones();
+    if first + bit < u64::BITS {
+        return first as usize;
+    }
+    let mut length = first + ahead.trailing_ones();
+    if ahead == u64::MAX {
+        length += beyond.trailing_ones();
+    }
     (length as usize).min(RUN_MAX)
 }
 

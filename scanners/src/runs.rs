@@ -272,6 +272,9 @@ impl RunKind {
         }
         // The longest separator counts, so one that may still be complete is waited for.
         for separator in PAIR_SEPARATORS {
+            if separator.first() != there.first() {
+                continue;
+            }
             let length = separator.len().min(there.len());
             if there.get(..length) != separator.get(..length) {
                 continue;
@@ -316,7 +319,8 @@ impl RunKind {
 
 /// Whether exactly two digits stand here, perhaps with `0x` after them.
 fn is_pair(there: &[u8]) -> bool {
-    let digits = run_length(there, &ByteSet::HEX);
+    let first = there.get(..4).unwrap_or(there);
+    let digits = run_length(first, &ByteSet::HEX);
     digits == 2 || digits == 3 && matches!(there, [_, _, b'0', b'x', ..])
 }
 
@@ -468,7 +472,9 @@ impl RunKind {
         let unknown = u32::try_from(block.len()).unwrap_or(u32::MAX);
         let prefix = prefix | u64::MAX.unbounded_shl(unknown);
         let three = digits & digits >> 1 & digits >> 2 & !(prefix >> 3 | 0b111 << 61);
-        all & !(three | three << 1 | three << 2)
+        // Nor is one that stands alone, unless it is that of `0x`. What stands before the first is not known.
+        let alone = digits & !(digits << 1 | 1 | digits >> 1 | prefix >> 1 | 1 << 63);
+        all & !(three | three << 1 | three << 2 | alone)
     }
 
     /// How many of them there are at least.

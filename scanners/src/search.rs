@@ -16,7 +16,7 @@ use crate::known::NeedleSearch;
 use crate::ledger::Stretch;
 use crate::pen::Pen;
 use crate::places::local_part_start;
-use crate::rows::{Before, RUN_MAX, Runs, Survivor};
+use crate::rows::{Before, Could, RUN_MAX, Survivor};
 use crate::scanner::Scanner;
 use crate::seen::Seen;
 use crate::starts::Place;
@@ -246,7 +246,8 @@ impl Search {
         let (from, mut seen) = (text.index(self.next), Seen::with(&self.swallows));
         let waits = self.more_follows && !text.ended;
         let clear = text.end().saturating_sub(RUN_MAX as u64);
-        for place in scanner.index.places(text.bytes, from) {
+        let mut places = scanner.index.places(text.bytes, from);
+        while let Some(place) = places.next() {
             self.next = text.base + place.index as u64;
             if self.next >= clear && waits {
                 // There each row whose run is cut would be tried, now and again.
@@ -268,6 +269,9 @@ impl Search {
             }
             if byte == Some(b'@') {
                 self.look_at_sign(scanner, (text, &mut seen), found);
+            }
+            if let Some(until) = self.nearby.quiet_until() {
+                places.be_quiet_until(text.index(until + 1));
             }
         }
         self.next = self.next.max(text.end());
@@ -349,8 +353,8 @@ impl Search {
         if !starts && !scanner.index.anchors.odd_first.contains(first) {
             return true;
         }
-        if let Some(runs) = place.row.filter(|_| starts && !place.is_anchored) {
-            self.look_rows((scanner, &runs), (text, seen), found);
+        if let Some(could) = place.row.filter(|_| starts && !place.is_anchored) {
+            self.look_rows((scanner, &could), (text, seen), found);
             return true;
         }
         let Lookup::Entries(entries) = scanner.index.anchors.lookup(there, text.ended) else {
@@ -365,8 +369,8 @@ impl Search {
                 self.try_candidate(scanner, (text, seen), candidate, found);
             }
         }
-        if let Some(runs) = place.row.filter(|_| starts) {
-            self.look_rows((scanner, &runs), (text, seen), found);
+        if let Some(could) = place.row.filter(|_| starts) {
+            self.look_rows((scanner, &could), (text, seen), found);
         }
         true
     }
@@ -374,23 +378,23 @@ impl Search {
     /// Looks for signatures without an anchor.
     fn look_rows(
         &mut self,
-        (scanner, runs): (&Scanner, &Runs),
+        (scanner, could): (&Scanner, &Could),
         (text, seen): (&Text<'_>, &mut Seen),
         found: &mut Harvest,
     ) {
         let (at, index) = (self.next, &scanner.index);
-        let before = Before {
-            last: text.before(at).filter(|_| !after_escape(text, at)),
-            second: at.checked_sub(1).and_then(|last| text.before(last)),
-        };
-        let mut rows = std::mem::take(&mut found.rows);
         let mut place = Surroundings {
             text,
             at,
             vocabulary: &index.vocabulary,
             nearby: &mut self.nearby,
         };
-        let number = index.rows.survivors((before, runs), &mut place, &mut rows);
+        let before = Before {
+            last: text.before(at).filter(|_| !after_escape(text, at)),
+            second: at.checked_sub(1).and_then(|last| text.before(last)),
+        };
+        let mut rows = std::mem::take(&mut found.rows);
+        let number = index.rows.survivors((before, could), &mut place, &mut rows);
         seen.number = number.map(|number| (at, number));
         if rows.iter().any(|row| row.has_inner)
             && index.inner.is_absent(text, at, &mut self.absence)

@@ -6,7 +6,10 @@
 
 use crate::ByteSet;
 use crate::anchors::Anchors;
-use crate::rows::{ASSIGNING, BESIDES, Before, CAPITAL, LONG, PHRASE, Rows, Runs, WIDE, WORDS};
+use crate::number::{DIGITS, Number};
+use crate::rows::{
+    ASSIGNING, BESIDES, Before, CAPITAL, Could, LONG, PHRASE, Rows, Runs, WIDE, WORDS,
+};
 
 use crate::simd::{AsciiSet, BLOCK, masks};
 
@@ -72,6 +75,9 @@ impl FirstPass {
             after_escape: 0,
             escaped: 0b11,
             assigned: before.is_none_or(|byte| ASSIGNING.contains(*byte)),
+            digits: 0,
+            digits_at: usize::MAX,
+            quiet: 0,
         };
         places.ahead = places.read(from);
         places.beyond = places.read(from + BLOCK);
@@ -110,14 +116,14 @@ impl Masks {
 }
 
 /// A place at which something could start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     /// Its index.
     pub(crate) index: usize,
     /// Whether an anchor could.
     pub(crate) is_anchored: bool,
-    /// The runs there, if a row without an anchor could.
-    pub(crate) row: Option<Runs>,
+    /// The rows without an anchor that could, if any.
+    pub(crate) row: Option<Could>,
 }
 
 /// The places of a text, in order. At some of them nothing starts; nothing starts anywhere else.
@@ -145,6 +151,11 @@ pub(crate) struct Places<'a> {
     escaped: u64,
     /// Whether a value may be assigned at `next`.
     assigned: bool,
+    /// Which bytes of a block and the next one are digits, and the index of the block.
+    digits: u128,
+    digits_at: usize,
+    /// No word of any context stands before the next places, this one excluded.
+    quiet: usize,
 }
 
 impl Iterator for Places<'_> {
@@ -227,20 +238,19 @@ impl Places<'_> {
         self.assigned = here.assigning >> 63 == 1;
     }
 
-    /// The runs at a place of the block, if a gate is open there and some row allows them, and the
-    /// first bytes.
-    fn row(&self, bit: u32) -> Option<Runs> {
+    /// No word of any context stands before the next places, this one excluded.
+    pub(crate) fn be_quiet_until(&mut self, place: usize) {
+        self.quiet = place;
+    }
+
+    /// The rows that could start at a place of the block, by the runs and the first bytes, if a gate is open
+    /// there.
+    fn row(&mut self, bit: u32) -> Option<Could> {
         if self.rows >> bit & 1 == 0 {
             return None;
         }
         let index = self.base + bit as usize;
         let there = self.bytes.get(index..).unwrap_or_default();
-        let blocks = [&self.here, &self.ahead, &self.beyond];
-        let runs = Runs::from_masks(
-            blocks.map(|block| (block.alnum | block.open, block.besides)),
-            bit,
-            there.len(),
-        );
         let byte = |back| index.checked_sub(back).and_then(|at| self.bytes.get(at));
         // After the letter of an escape every boundary holds.
         let is_after_escape = self.after_escape >> bit & 1 == 1;
@@ -248,8 +258,31 @@ impl Places<'_> {
             last: byte(1).copied().filter(|_| !is_after_escape),
             second: byte(2).copied(),
         };
-        let could = self.pass.everywhere || self.rows_of.could_start(before, &runs, there);
-        could.then_some(runs)
+        let is_digit = there.first().is_some_and(u8::is_ascii_digit);
+        let number = is_digit.then(|| Number::of(self.digits(bit), there.len()));
+        let blocks = [&self.here, &self.ahead, &self.beyond];
+        let blocks = || blocks.map(|block| (block.alnum | block.open, block.besides));
+        let words = [&self.here, &self.ahead, &self.beyond].map(|block| block.alnum | block.open);
+        let word = Runs::word_from_masks(words, bit, there.len());
+        let runs = || Runs::from_masks(blocks(), bit, there.len());
+        let before = (before, index < self.quiet);
+        let could = self
+            .rows_of
+            .could_start(before, there, number, (word, runs));
+        could.any().then_some(could)
+    }
+
+    /// Which of the bytes from a place of the block on are digits.
+    #[inline]
+    fn digits(&mut self, bit: u32) -> u64 {
+        if self.digits_at != self.base {
+            let there = self.bytes.get(self.base..).unwrap_or_default();
+            let next = there.get(BLOCK..).unwrap_or_default();
+            let ([here], [ahead]) = (masks(there, &DIGITS), masks(next, &DIGITS));
+            self.digits = u128::from(here) | u128::from(ahead) << BLOCK;
+            self.digits_at = self.base;
+        }
+        low(self.digits >> bit)
     }
 
     /// Where some gate is open.

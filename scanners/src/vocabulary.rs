@@ -75,6 +75,9 @@ pub(crate) struct Nearby {
     at: u64,
     count: usize,
     kinds: u64,
+    /// What was spent on looking for words otherwise, and since which place.
+    spent: u32,
+    spent_from: u64,
 }
 
 /// A place, and the words before it, which are read when they are first asked for.
@@ -89,6 +92,16 @@ impl Surroundings<'_> {
     /// The words before the place.
     pub(crate) fn context(&mut self) -> Context<'_> {
         self.nearby.before(self.vocabulary, self.text, self.at)
+    }
+
+    /// Takes down what it takes to look for words otherwise; what that has been shortly before, in all.
+    pub(crate) fn spend(&mut self, effort: u32) -> u32 {
+        let nearby = &mut *self.nearby;
+        if self.at >= nearby.spent_from + AHEAD {
+            (nearby.spent, nearby.spent_from) = (0, self.at);
+        }
+        nearby.spent += effort;
+        nearby.spent
     }
 
     /// Whether they have been read, for another place.
@@ -365,6 +378,12 @@ impl Nearby {
             standing: self.words.get(..self.count).unwrap_or_default(),
             kinds: self.kinds,
         }
+    }
+
+    /// Up to which place it is known that no word stands before the next ones.
+    #[inline]
+    pub(crate) fn quiet_until(&self) -> Option<u64> {
+        self.words.is_empty().then_some(self.until)
     }
 
     /// Gives back room that was needed for a moment.

@@ -4,7 +4,7 @@
 use super::{Kind, Needs, Survivor, allow, at, take, with_words};
 use crate::checks::{Check, Verdict};
 use crate::context::Asks;
-use crate::number::{DIGITS_MAX, Group, Number};
+use crate::number::{DIGITS_MAX, GROUP_SHOWN, Group, Number, OPENING, OPENINGS, SHOWN_BITS};
 use crate::vocabulary::Surroundings;
 use crate::{ByteSet, Segment, Shape, Signature};
 
@@ -81,6 +81,8 @@ pub(super) struct Numbers {
     last: Box<[[u64; GROUP_MAX + 1]; GROUPS]>,
     /// Those that allow any groups.
     any_groups: u64,
+    /// What the lengths of the first groups leave of all this.
+    openings: Openings,
 }
 
 /// So many groups are told apart, of lengths up to this one.
@@ -100,6 +102,7 @@ impl Numbers {
             inner: Box::new([[0; GROUP_MAX + 1]; GROUPS]),
             last: Box::new([[0; GROUP_MAX + 1]; GROUPS]),
             any_groups: 0,
+            openings: Openings::default(),
         }
     }
 
@@ -123,6 +126,41 @@ impl Numbers {
         self.add_layouts(bit, digits.check.and_then(|check| check.layouts()));
         self.needs.add(bit, kind.asks);
         self.kinds.push(kind);
+    }
+
+    /// Tells all openings apart. After the last row was added.
+    pub(super) fn tell_openings(&mut self) {
+        let asking = self.needs.word;
+        let mut openings = Openings::default();
+        for opening in 0..OPENINGS {
+            let ends = self.ends_after(Walk::after(u64::MAX), opening);
+            openings.enter(opening, (ends & !asking != 0, ends & asking != 0));
+        }
+        self.openings = openings;
+    }
+
+    /// The rows of which a number may be whose next groups are these.
+    fn ends_after(&self, mut walk: Walk, opening: usize) -> u64 {
+        let (length, rest) = (opening & GROUP_SHOWN, opening >> SHOWN_BITS);
+        if length == 0 {
+            return if walk.groups >= OPENING {
+                walk.possible
+            } else {
+                0
+            };
+        }
+        if length < GROUP_SHOWN {
+            let digits = walk.digits + length;
+            return walk.pass_any(self, digits, length) | self.ends_after(walk, rest);
+        }
+        // After a long group all that may go on is left.
+        let goes_on = rest & GROUP_SHOWN != 0 || walk.groups + 1 >= OPENING;
+        (length..=DIGITS_MAX).fold(0, |ends, length| {
+            let mut walk = Walk { ..walk };
+            let digits = (walk.digits + length).min(DIGITS_MAX);
+            let ending = walk.pass_any(self, digits, length);
+            ends | ending | if goes_on { walk.possible } else { 0 }
+        })
     }
 
     /// Enters how the numbers of a row are grouped; those in one piece are never ruled out by it.
@@ -153,23 +191,33 @@ impl Numbers {
         }
     }
 
-    /// Whether any of them could match a number after this byte, by its lengths and separators.
+    /// Whether any of them could match a number after this byte, by its groups and separators; of those that
+    /// ask for a word none where no word stands near.
     #[inline]
-    pub(super) fn could_start(&self, before: Option<u8>, number: Number, there: &[u8]) -> bool {
-        let of = |table: &[u64; DIGITS_MAX + 1], group: &Group| {
-            table.get(group.digits).copied().unwrap_or(u64::MAX)
-        };
-        let mut possible = self.after(before);
+    pub(super) fn could_start(
+        &self,
+        (before, is_quiet): (Option<u8>, bool),
+        number: Number,
+        there: &[u8],
+    ) -> bool {
+        let opening = number.opening();
+        let (bare, asking) = opening.map_or((true, true), |opening| self.openings.of(opening));
+        let ruled_out = if is_quiet { self.needs.word } else { 0 };
+        let could = bare || asking && !is_quiet;
+        could && self.could_match(self.after(before) & !ruled_out, number, there)
+    }
+
+    /// Whether any of these rows could.
+    fn could_match(&self, rows: u64, number: Number, there: &[u8]) -> bool {
+        let mut walk = Walk::after(rows);
         for group in number.groups(there) {
             if group.is_open {
-                return possible & of(&self.from_length, &group) != 0;
+                return walk.open(self, &group) != 0;
             }
-            let right = group.after.map_or(u64::MAX, |byte| at(&self.right, byte));
-            if possible & right & of(&self.by_length, &group) != 0 {
+            if walk.pass(self, &group) != 0 {
                 return true;
             }
-            possible &= group.after.map_or(0, |byte| at(&self.separators, byte));
-            if possible == 0 {
+            if walk.possible == 0 {
                 return false;
             }
         }
@@ -197,35 +245,26 @@ impl Numbers {
         if place.is_read() {
             possible = with_words(possible, words, place);
         }
-        let (mut alive, mut open, mut digits) = (0, 0, 0);
-        for (group, which) in number.groups(there).zip(0_usize..) {
-            let length = group.digits.saturating_sub(digits).min(GROUP_MAX);
-            digits = group.digits;
-            let in_groups = |table: &[[u64; GROUP_MAX + 1]; GROUPS]| {
-                let lengths = table.get(which);
-                lengths.map_or(self.any_groups, |lengths| {
-                    lengths.get(length).copied().unwrap_or_default()
-                })
-            };
-            let of = |table: &[u64; DIGITS_MAX + 1]| table.get(group.digits).copied();
+        let mut walk = Walk::after(possible);
+        let (mut alive, mut open) = (0, 0);
+        for group in number.groups(there) {
             let end = ends.get_mut(count).filter(|_| !group.is_open);
             let Some(end) = end else {
-                open = possible & of(&self.from_length).unwrap_or(u64::MAX);
+                open = walk.open(self, &group);
                 break;
             };
-            let right = group.after.map_or(u64::MAX, |byte| at(&self.right, byte));
-            let ending = possible & right & of(&self.by_length).unwrap_or_default();
-            let ending = ending & in_groups(&self.last);
+            let ending = walk.pass(self, &group);
             if ending != 0 {
                 *end = (group.end, ending);
                 count += 1;
             }
             alive |= ending;
-            possible &= group.after.map_or(0, |byte| at(&self.separators, byte));
-            possible &= of(&self.from_length).unwrap_or(u64::MAX) & in_groups(&self.inner);
-            if possible == 0 {
+            if walk.possible == 0 {
                 break;
             }
+        }
+        if alive | open == 0 {
+            return;
         }
         let alive = with_words(alive | open, words, place);
         let ends = ends.get(..count).unwrap_or_default();
@@ -260,5 +299,140 @@ impl Numbers {
     }
 }
 
+/// The rows that the groups of a number leave, one after the other.
+struct Walk {
+    possible: u64,
+    /// How many groups were passed, and how many digits.
+    groups: usize,
+    digits: usize,
+}
+
+impl Walk {
+    fn after(possible: u64) -> Walk {
+        Walk {
+            possible,
+            groups: 0,
+            digits: 0,
+        }
+    }
+
+    /// The rows that a number may be of that goes on in this group.
+    #[inline]
+    fn open(&self, numbers: &Numbers, group: &Group) -> u64 {
+        let longer = numbers.from_length.get(group.digits);
+        self.possible & longer.copied().unwrap_or(u64::MAX)
+    }
+
+    /// Passes a group; the rows of which a number may end with it.
+    #[inline]
+    fn pass(&mut self, numbers: &Numbers, group: &Group) -> u64 {
+        let length = group.digits.saturating_sub(self.digits);
+        let right = group
+            .after
+            .map_or(u64::MAX, |byte| at(&numbers.right, byte));
+        let goes_on = group.after.map_or(0, |byte| at(&numbers.separators, byte));
+        let ending = self.pass_any(numbers, group.digits, length);
+        self.possible &= goes_on;
+        ending & right
+    }
+
+    /// The same whatever stands after the group: it has so many digits, all of them together so many.
+    #[inline]
+    fn pass_any(&mut self, numbers: &Numbers, digits: usize, length: usize) -> u64 {
+        let length = length.min(GROUP_MAX);
+        let in_groups = |table: &[[u64; GROUP_MAX + 1]; GROUPS]| {
+            table
+                .get(self.groups)
+                .map_or(numbers.any_groups, |lengths| {
+                    lengths.get(length).copied().unwrap_or_default()
+                })
+        };
+        let of = |table: &[u64; DIGITS_MAX + 1]| table.get(digits).copied().unwrap_or_default();
+        let ending = self.possible & of(&numbers.by_length) & in_groups(&numbers.last);
+        self.possible &= of(&numbers.from_length) & in_groups(&numbers.inner);
+        self.groups += 1;
+        self.digits = digits;
+        ending
+    }
+}
+
+/// By how a number begins: whether any row could match it that asks for no word, and whether any that does.
+#[derive(Debug)]
+struct Openings {
+    bare: Box<[u64; OPENINGS / 64]>,
+    asking: Box<[u64; OPENINGS / 64]>,
+}
+
+impl Default for Openings {
+    fn default() -> Openings {
+        Openings {
+            bare: Box::new([0; OPENINGS / 64]),
+            asking: Box::new([0; OPENINGS / 64]),
+        }
+    }
+}
+
+impl Openings {
+    fn enter(&mut self, opening: usize, (bare, asking): (bool, bool)) {
+        for (table, could) in [(&mut self.bare, bare), (&mut self.asking, asking)] {
+            if let Some(word) = table.get_mut(opening / 64) {
+                *word |= u64::from(could) << (opening % 64);
+            }
+        }
+    }
+
+    #[inline]
+    fn of(&self, opening: usize) -> (bool, bool) {
+        let of = |table: &[u64; OPENINGS / 64]| {
+            let word = table.get(opening / 64);
+            word.is_none_or(|word| word >> (opening % 64) & 1 == 1)
+        };
+        (of(&self.bare), of(&self.asking))
+    }
+}
+
 /// So many ends of a number are looked at.
 const ENDS_MAX: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Catalog;
+
+    fn numbers() -> Numbers {
+        let mut numbers = Numbers::new();
+        for (number, signature) in (0..).zip(Catalog::builtin().signatures()) {
+            let digits = Digits::of(signature);
+            let kinds = numbers.kinds.iter_mut();
+            let kind = digits.and_then(|form| Kind::enter(kinds, form, (number, signature)));
+            kind.into_iter().for_each(|kind| numbers.add(kind));
+        }
+        numbers.tell_openings();
+        numbers
+    }
+
+    proptest! {
+        #[test]
+        fn no_opening_rules_out_what_could_match(
+            texts in proptest::collection::vec("[0-9]{1,17}([ ./-]([0-9]{1,5}|[0-9]{1,9})){0,9}[ ./-]{0,2}[0-9x]{0,9}|[0-9]{1,3}([ -][0-9]{1,4}){2,6}x", 40),
+            cut in 0_usize..90,
+            ended: bool,
+        ) {
+            let numbers = numbers();
+            for text in texts {
+                let there = text.get(..cut).unwrap_or(&text).as_bytes();
+                if there.is_empty() {
+                    continue;
+                }
+                let number = Number::at(there, ended);
+                for is_quiet in [false, true] {
+                    let rows = if is_quiet { !numbers.needs.word } else { u64::MAX };
+                    let could = numbers.could_match(rows, number, there);
+                    prop_assert_eq!(numbers.could_start((None, is_quiet), number, there), could, "{}", text);
+                }
+            }
+        }
+    }
+}
