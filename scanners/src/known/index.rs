@@ -26,6 +26,8 @@ const CROWD: u8 = 16;
 pub(crate) struct NeedleIndex {
     /// Sorted by their bytes.
     needles: Vec<Needle>,
+    /// Their first bytes as numbers, in the same order.
+    heads: Vec<u64>,
     groups: Vec<Group>,
     prefixes: Prefixes,
     longest: usize,
@@ -89,6 +91,7 @@ impl NeedleIndex {
             .max()
             .unwrap_or(0);
         NeedleIndex {
+            heads: needles.iter().map(|needle| head(&needle.bytes)).collect(),
             needles,
             groups,
             prefixes,
@@ -145,7 +148,7 @@ impl NeedleIndex {
             return Standing { could_grow: true };
         }
         // Needles that are prefixes of `rest` sort before it, those it is a prefix of after it.
-        let at = self.needles.partition_point(|needle| *needle.bytes < *rest);
+        let at = self.first_from(rest);
         let could_grow = self
             .needles
             .get(at..)
@@ -169,20 +172,55 @@ impl NeedleIndex {
         })
     }
 
-    fn whole_at(&self, rest: &[u8], seen: usize, report: &mut impl FnMut(&Needle)) {
-        let Some(block) = rest.get(..BLOCK) else {
-            return;
-        };
-        let first = self
-            .needles
-            .partition_point(|needle| *needle.bytes < *block);
-        let sharing = self.needles.get(first..).unwrap_or_default().iter();
-        for needle in sharing.take_while(|needle| needle.bytes.starts_with(block)) {
-            if needle.bytes.len() > seen && rest.starts_with(&needle.bytes) {
-                report(needle);
+    /// The first of the needles that do not sort before these bytes.
+    fn first_from(&self, bytes: &[u8]) -> usize {
+        // Most are told by their first bytes.
+        let this = head(bytes);
+        let first = self.heads.partition_point(|head| *head < this);
+        let from = self.heads.get(first..).unwrap_or_default();
+        let alike = from.partition_point(|head| *head == this);
+        let alike = self.needles.get(first..first + alike).unwrap_or_default();
+        first + alike.partition_point(|needle| *needle.bytes < *bytes)
+    }
+
+    /// Reports every needle that `rest` starts with and that is longer than `seen` bytes, the shortest
+    /// first. However many begin alike, few are looked at: what the last needle that does not sort
+    /// behind `rest` has in common with it, all others that it starts with are within.
+    fn whole_at(&self, mut rest: &[u8], seen: usize, report: &mut impl FnMut(&Needle)) {
+        let mut whole = Vec::new();
+        let mut end = self.first_after(rest);
+        while let Some(needle) = end.checked_sub(1).and_then(|last| self.needles.get(last)) {
+            let common = common(&needle.bytes, rest);
+            if common < BLOCK {
+                break;
+            }
+            rest = rest.get(..common).unwrap_or_default();
+            if common == needle.bytes.len() {
+                whole.push(needle);
+                end -= 1;
+            } else {
+                end = self.first_after(rest);
             }
         }
+        let whole = whole.into_iter().rev();
+        whole
+            .filter(|needle| needle.bytes.len() > seen)
+            .for_each(report);
     }
+
+    /// The first of the needles that sort behind these bytes.
+    fn first_after(&self, bytes: &[u8]) -> usize {
+        let first = self.first_from(bytes);
+        let from = self.needles.get(first..).unwrap_or_default();
+        let same = from.iter().take_while(|needle| *needle.bytes == *bytes);
+        first + same.count()
+    }
+}
+
+/// How many bytes two texts start with together.
+fn common(one: &[u8], other: &[u8]) -> usize {
+    let both = one.iter().zip(other);
+    both.take_while(|(one, other)| one == other).count()
 }
 
 /// Whether a needle stands at a place, as far as the text goes.
@@ -438,6 +476,11 @@ fn high(hash: u64, bits: u32) -> usize {
     usize::try_from(hash >> (64 - bits)).unwrap_or(0)
 }
 
+/// The first eight bytes as a number, in the order of bytes.
+fn head(bytes: &[u8]) -> u64 {
+    load(bytes).swap_bytes()
+}
+
 /// Up to eight bytes as a number, the first of them lowest.
 fn load(bytes: &[u8]) -> u64 {
     let mut eight = [0; 8];
@@ -585,6 +628,34 @@ mod tests {
             }
             assert!(cut.iter().all(|count| *count > 20), "{cut:?}");
         }
+    }
+
+    #[test]
+    fn what_stands_at_a_place_is_told_as_by_a_naive_look() {
+        let mut numbers = Numbers(5);
+        let mut whole = 0;
+        for (count, lengths) in [(1, 4..9), (60, 4..9), (400, 4..12), (3_000, 8..20)] {
+            let index = NeedleIndex::new(needles(&mut numbers, count, lengths));
+            for _ in 0..1_000 {
+                let needle = &index.needles()[numbers.below(index.needles().len())];
+                let length = needle.bytes.len();
+                let shown = [length, numbers.below(length + 1)][numbers.below(2)];
+                let mut rest = needle.bytes[..shown].to_vec();
+                let more = numbers.below(9);
+                rest.extend(numbers.bytes(more));
+                let seen = numbers.below(8);
+                let naive = index.needles().iter();
+                let mut naive: Vec<&Needle> = naive
+                    .filter(|needle| needle.bytes.len() > seen && rest.starts_with(&needle.bytes))
+                    .collect();
+                naive.sort_by_key(|needle| needle.bytes.len());
+                let mut told = Vec::new();
+                index.standing(&rest, seen, &mut |needle| told.push(needle.clone()));
+                assert!(told.iter().eq(naive), "{count} {}", rest.escape_ascii());
+                whole += told.len();
+            }
+        }
+        assert!(whole > 1_000);
     }
 
     #[test]
