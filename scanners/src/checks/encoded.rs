@@ -182,15 +182,25 @@ fn may_be_json(text: &[u8]) -> bool {
 
 /// What a digit of base64 stands for, in either alphabet.
 fn bits_of(digit: u8) -> Option<u32> {
-    let bits = match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
+    static BITS: [u8; 256] = {
+        let mut all = [u8::MAX; 256];
+        let (mut digit, mut left) = (0, all.as_mut_slice());
+        while let Some((bits, rest)) = left.split_first_mut() {
+            *bits = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                b'a'..=b'z' => digit - b'a' + 26,
+                b'0'..=b'9' => digit - b'0' + 52,
+                b'+' | b'-' => 62,
+                b'/' | b'_' => 63,
+                _ => u8::MAX,
+            };
+            digit = digit.wrapping_add(1);
+            left = rest;
+        }
+        all
     };
-    Some(u32::from(bits))
+    let bits = BITS.get(usize::from(digit)).copied();
+    bits.filter(|bits| *bits != u8::MAX).map(u32::from)
 }
 
 fn first_part(token: &[u8], separator: u8) -> Option<&[u8]> {

@@ -78,8 +78,14 @@ pub(super) fn opaque(value: &[u8]) -> bool {
 /// what is written behind it: the filling starts before its own characters could all be there.
 pub(crate) fn is_filled(value: &[u8]) -> bool {
     const HEAD_MAX: usize = 16;
-    let alike = |four: &[u8]| four.iter().all(|byte| Some(byte) == four.first());
-    let Some(start) = value.windows(4).take(HEAD_MAX).position(alike) else {
+    let mut alike = 1;
+    let pairs = (2..).zip(value.array_windows());
+    let mut pairs = pairs.take(HEAD_MAX + 2);
+    let end = pairs.find_map(|(end, [one, other])| {
+        alike = if one == other { alike + 1 } else { 1 };
+        (alike == 4).then_some(end)
+    });
+    let Some(start) = end.map(|end: usize| end - 4) else {
         return false;
     };
     let filling = value.get(start..).unwrap_or_default();
