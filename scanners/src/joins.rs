@@ -30,9 +30,12 @@ use form::FormValues;
 use joined::{At, Joined};
 use json::JsonStrings;
 use parts::Parts;
+use std::collections::{HashMap, VecDeque};
 
 /// More texts at once than this, each in the midst of a value, are no honest body.
 const TEXTS_MAX: usize = 64;
+/// So many texts of which little is there are set aside.
+const ASLEEP_MAX: usize = 1024;
 /// So many bytes of the body a piece waits for the next.
 pub(crate) const HELD_MAX: u64 = 16 * 1024;
 
@@ -84,6 +87,10 @@ pub(crate) struct Joins {
     /// The piece under way: where it starts, up to where it was read, and of which text it is.
     piece: Option<(u64, u64, Key)>,
     texts: Vec<Box<Joined>>,
+    /// Texts of which little is there, set aside until a piece of their key comes, by key, and their keys in the order in
+    /// which they were.
+    asleep: HashMap<Key, Vec<Box<Joined>>>,
+    asleep_since: VecDeque<Key>,
     /// Texts that are over, for their memory.
     spare: Vec<Box<Joined>>,
     carrier: Carrier,
@@ -109,6 +116,8 @@ impl Joins {
             events: Vec::new(),
             piece: None,
             texts: Vec::new(),
+            asleep: HashMap::new(),
+            asleep_since: VecDeque::new(),
             spare: Vec::new(),
             carrier: carrier.clone(),
             heads: Vec::new(),
@@ -250,7 +259,7 @@ impl Joins {
         let next = self.next_piece();
         let holds = self.texts.iter().filter_map(|joined| joined.hold(next));
         // A line break may be the first byte of the next piece.
-        let begins = Some(next).filter(|_| !self.texts.is_empty());
+        let begins = Some(next).filter(|_| !self.texts.is_empty() || !self.asleep.is_empty());
         let holds = holds.chain(self.may_wait_from).chain(begins);
         holds.fold(end, u64::min)
     }
@@ -278,6 +287,10 @@ impl Joins {
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         if self.piece.is_none() {
+            if !self.asleep.is_empty() {
+                self.texts
+                    .extend(self.asleep.remove(&key).into_iter().flatten());
+            }
             let of_this = |joined: &&mut Box<Joined>| [IN_ORDER, key].contains(&joined.key);
             for joined in self.texts.iter_mut().filter(of_this) {
                 joined.start_piece(from, at, harvest)?;
@@ -358,9 +371,24 @@ impl Joins {
             return Ok(false);
         };
         let mut forgotten = self.texts.remove(oldest);
+        if forgotten.is_little() && self.texts.len() + 1 >= TEXTS_MAX {
+            self.lay_asleep(forgotten);
+            return Ok(true);
+        }
         forgotten.let_go(self.at);
         forgotten.end(scanner, harvest)?;
         Ok(true)
+    }
+
+    /// Sets a text aside of which little is there; the one that slept longest is forgotten for it, where they are many.
+    fn lay_asleep(&mut self, joined: Box<Joined>) {
+        if self.asleep_since.len() >= ASLEEP_MAX
+            && let Some(key) = self.asleep_since.pop_front()
+        {
+            self.asleep.remove(&key);
+        }
+        self.asleep_since.push_back(joined.key);
+        self.asleep.entry(joined.key).or_default().push(joined);
     }
 
     /// Takes out the texts that are over.

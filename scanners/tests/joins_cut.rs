@@ -173,6 +173,26 @@ fn words_before_a_value_that_is_cut_count() {
     }
 }
 
+/// Nor do the beginnings of values at other paths make forget what began at one.
+#[test]
+fn what_begins_at_many_paths_hides_nothing() {
+    let scanner = scanner();
+    for at in [1, 4, 7] {
+        let (first, rest) = GITHUB.split_at(at);
+        for count in [10, 63, 64, 65, 200, 1000] {
+            let others = (0..count).map(|number| format!("\"{number}\":\"- g\""));
+            let others = others.collect::<Vec<_>>().join(",");
+            let body = format!("{{\"p\":\"{first}\",{others},\"p\":\"{rest}\"}}");
+            let whole = scan(&scanner, &Carrier::Json, [body.as_bytes()]);
+            assert_eq!(ids(&whole), ["github-token"], "{at} among {count}");
+            let cut = scan(&scanner, &Carrier::Json, body.as_bytes().chunks(7));
+            assert_eq!(brief(&whole), brief(&cut));
+            let cleared = String::from_utf8(whole.unwrap().0).unwrap();
+            assert!(!cleared.contains(rest), "{cleared}");
+        }
+    }
+}
+
 /// What is worth waiting for at more paths than are followed is refused.
 #[test]
 fn too_many_that_wait_are_refused() {

@@ -313,6 +313,11 @@ impl Joined {
         self.added.is_none() && self.waits_from.is_none() && !text.is_some_and(PiecedText::swallows)
     }
 
+    /// Whether no more than a few bytes of it are there.
+    pub(super) fn is_little(&self) -> bool {
+        self.text.is_none()
+    }
+
     /// Whether a private key goes on in it.
     pub(super) fn is_key(&self, scanner: &Scanner) -> bool {
         let open = self.text.iter().flat_map(|text| text.open());
