@@ -324,9 +324,7 @@ impl Rows {
             }
         }
         let mut lengths = None;
-        let mut known = could.banks.iter_mut();
-        for bank in &self.banks {
-            let known = known.next();
+        for (place, bank) in self.banks.iter().enumerate() {
             let mut alive = bank.after(before);
             if is_quiet {
                 alive &= !bank.needs.word;
@@ -346,7 +344,7 @@ impl Rows {
                 let told = alive & bank.told_by(runs);
                 alive = told | bank.alive(alive & !told, there);
             }
-            match known {
+            match could.banks.get_mut(place) {
                 Some(rows) => *rows = alive,
                 None => could.more |= alive != 0,
             }
@@ -370,9 +368,11 @@ impl Rows {
         // At the end of a text more is known of runs than the first pass knew.
         let is_end = ended && there.len() <= RUN_MAX;
         let runs = (is_end || could.more).then(|| Runs::at(there, ended));
-        let known = could.banks.into_iter().map(Some);
-        let known = known.chain(std::iter::repeat(None));
-        for (bank, known) in self.banks.iter().zip(known) {
+        for (number, bank) in self.banks.iter().enumerate() {
+            let known = could.banks.get(number).copied();
+            if known == Some(0) || known.is_none() && !could.more {
+                continue;
+            }
             // The first pass does not know what stands before its first places.
             let mut alive = known.unwrap_or(u64::MAX) & bank.after(before);
             if let Some(runs) = &runs {

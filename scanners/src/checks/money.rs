@@ -209,12 +209,12 @@ fn may_be_test(value: &[u8]) -> bool {
 /// Without separators only numbers of 15 and 16 digits: one in fifty of all others in code and tables
 /// passes for a Visa card of 13 or a Maestro card of 19.
 pub(super) fn card(value: &[u8]) -> bool {
-    is_card(value) && !is_unusual(value)
+    !is_unusual(value) && is_card(value)
 }
 
 /// A card number of another length than 15 and 16 that is written without separators.
 pub(super) fn card_of_unusual_length(value: &[u8]) -> bool {
-    is_card(value) && is_unusual(value)
+    is_unusual(value) && is_card(value)
 }
 
 fn is_unusual(value: &[u8]) -> bool {

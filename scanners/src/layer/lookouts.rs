@@ -149,6 +149,7 @@ impl Lookouts {
             closed |= watch.advance(at, harvest)?;
         }
         if !closed {
+            RunWatch::advance_together(&mut self.runs, how, at, harvest)?;
             for (watch, kind) in self.runs.iter_mut().zip(RUNS) {
                 watch.advance(kind, how, at, harvest)?;
             }

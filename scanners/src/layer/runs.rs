@@ -63,16 +63,13 @@ impl RunWatch {
         &mut self,
         kind: RunKind,
         (depth, skim): (u8, Option<&Skim>),
-        (scanner, text): (&Scanner, &Text<'_>),
+        at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
+        let (scanner, text) = at;
         loop {
-            if let Some(view) = &mut self.view {
-                if !view.advance(scanner, text, harvest)? {
-                    return Ok(());
-                }
-                self.from = view.fed;
-                self.view = None;
+            if !self.follow(at, harvest)? {
+                return Ok(());
             }
             let start = match kind.find(text, self.from, (self.floor, skim)) {
                 RunStart::At(start) => start,
@@ -81,18 +78,90 @@ impl RunWatch {
                     return Ok(());
                 }
             };
-            match Head::of(kind, text, start).worth(kind, scanner.least) {
-                Worth::View => {
-                    self.apart = kind.is_apart(text, start);
-                    let decoder = Decoder::Run(kind, RunState::default());
-                    self.view = Some(Box::new(View::new(decoder, start, start, depth + 1)));
-                }
-                Worth::Nothing(end) => self.from = end,
-                Worth::Unknown => {
-                    self.from = start;
+            let worth = Head::of(kind, text, start).worth(kind, scanner.least);
+            self.take((kind, start), worth, (depth, text));
+            if worth == Worth::Unknown {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The same for both alignments of hexadecimal, as long as they come to the same runs: each is looked
+    /// for and read once.
+    pub(super) fn advance_together(
+        watches: &mut [RunWatch; RUNS.len()],
+        (depth, skim): (u8, Option<&Skim>),
+        at: (&Scanner, &Text<'_>),
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        let [_, _, one, other, _] = watches;
+        let [_, _, kind, next_kind, _] = RUNS;
+        let (scanner, text) = at;
+        one.follow(at, harvest)?;
+        other.follow(at, harvest)?;
+        while one.is_where(other) {
+            let start = match kind.find(text, one.from, (one.floor, skim)) {
+                RunStart::At(start) => start,
+                RunStart::NotBefore(position) => {
+                    one.from = position.max(one.from);
+                    other.from = one.from;
                     return Ok(());
                 }
+            };
+            let head = Head::of(kind, text, start);
+            for (watch, kind) in [&mut *one, &mut *other].into_iter().zip([kind, next_kind]) {
+                let worth = head.worth(kind, scanner.least);
+                watch.take((kind, start), worth, (depth, text));
+                if worth == Worth::Unknown {
+                    return Ok(());
+                }
+                watch.follow(at, harvest)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Whether another one is at the same place, and will find the same there.
+    fn is_where(&self, other: &RunWatch) -> bool {
+        let floors = self.floor.max(other.floor);
+        self.view.is_none()
+            && other.view.is_none()
+            && self.from == other.from
+            && (self.floor == other.floor || floors < self.from)
+    }
+
+    /// Advances the view; whether there is none any more.
+    fn follow(
+        &mut self,
+        (scanner, text): (&Scanner, &Text<'_>),
+        harvest: &mut Harvest,
+    ) -> Result<bool, ScanError> {
+        let Some(view) = &mut self.view else {
+            return Ok(true);
+        };
+        let closed = view.advance(scanner, text, harvest)?;
+        if closed {
+            self.from = view.fed;
+            self.view = None;
+        }
+        Ok(closed)
+    }
+
+    /// Opens a view for a run that is worth one, or passes it.
+    fn take(
+        &mut self,
+        (kind, start): (RunKind, u64),
+        worth: Worth,
+        (depth, text): (u8, &Text<'_>),
+    ) {
+        match worth {
+            Worth::View => {
+                self.apart = kind.is_apart(text, start);
+                let decoder = Decoder::Run(kind, RunState::default());
+                self.view = Some(Box::new(View::new(decoder, start, start, depth + 1)));
+            }
+            Worth::Nothing(end) => self.from = end,
+            Worth::Unknown => self.from = start,
         }
     }
 }
