@@ -136,15 +136,41 @@ const HOSTILE: &[Repeated] = &[
         "\"api_key\": \"social security iban phone 1234567\", ",
         Carrier::Text,
     ),
+    (
+        "worst: introduced values",
+        "twitch: buuchjeaikrfjlfldlcgndoikrmat7_",
+        Carrier::Text,
+    ),
+    (
+        "worst: short base64",
+        "BBDC-ODY5MzE0OTU0MzExO=",
+        Carrier::Text,
+    ),
+    (
+        "worst: broken numbers",
+        "phone=332-220-676 sort code=88-83-3 ",
+        Carrier::Text,
+    ),
     ("worst: one letter", "a", Carrier::Text),
     ("worst: full width", "４９２９１２３４", Carrier::Text),
     ("worst: small events", "data: 1\n\n", Carrier::Sse),
 ];
 
+/// What is found over and over: each finding is fingerprinted, masked and reported.
+const FOUND: &[Repeated] = &[
+    ("worst: mnemonics, found", "seed phrase ", Carrier::Text),
+    (
+        "worst: phone numbers, found",
+        "phone: 332-220-6762 ",
+        Carrier::Text,
+    ),
+    ("worst: addresses, found", "jane@corp.com ", Carrier::Text),
+];
+
 /// Every class: the corpus if there is one, ordinary texts, the worst, and single bytes.
 pub(crate) fn all() -> anyhow::Result<Vec<Class>> {
     let mut classes = corpus()?;
-    let repeated = ORDINARY.iter().chain(HOSTILE);
+    let repeated = ORDINARY.iter().chain(HOSTILE).chain(FOUND);
     classes.extend(repeated.map(|(name, piece, carrier)| Class {
         name,
         texts: vec![cycled(piece, SYNTHETIC)],
