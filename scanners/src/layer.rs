@@ -299,9 +299,13 @@ impl Layer {
             .map_or(own, |probe| probe.hold().min(own))
     }
 
-    /// Where a value that would be masked has begun for certain, and is undecided.
+    /// Where a value that would be masked has begun for certain, and is undecided, here or in views.
     pub(crate) fn begun(&self, mask: (&Scanner, &MaskSet)) -> Option<u64> {
-        self.search.begun(self.end(), mask)
+        let own = self.search.begun(self.end(), mask);
+        let lookouts = self.lookouts.iter();
+        let views = lookouts.flat_map(|lookouts| lookouts.views());
+        let views = views.filter_map(|view| view.begun(mask));
+        views.chain(own).min()
     }
 
     /// The matches being swallowed, here and in views.

@@ -22,7 +22,7 @@ use crate::seen::Seen;
 use crate::starts::Place;
 use crate::text::{Text, give_back};
 use crate::vocabulary::{Nearby, Surroundings};
-use crate::{Fingerprint, MaskSet, Shape};
+use crate::{Anchor, Fingerprint, MaskSet, Shape};
 
 /// A match, in the positions of the text searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +167,13 @@ impl Search {
                 Some(Shape::Token { anchors, .. }) => {
                     let anchor = anchors.get(candidate.anchor as usize);
                     anchor.is_some_and(|anchor| candidate.start + anchor.len() as u64 <= end)
+                }
+                Some(Shape::Pattern {
+                    anchor: Anchor::Prefix(prefixes),
+                    ..
+                }) => {
+                    let shortest = prefixes.iter().map(|prefix| prefix.len()).min();
+                    shortest.is_some_and(|length| candidate.start + length as u64 <= end)
                 }
                 Some(Shape::PrivateKey) => true,
                 _ => false,

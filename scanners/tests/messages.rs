@@ -76,6 +76,27 @@ fn a_value_at_the_end_of_a_message_needs_nothing_after_it() {
     assert_eq!(ids(&answer), ["github-token", "github-token"]);
 }
 
+/// A prefix in encoded characters has begun a value as well as one that is not.
+#[test]
+fn an_encoded_value_over_messages_is_masked_from_its_prefix_on() {
+    let scanner = scanner();
+    let encodings: [fn(u8) -> String; 2] = [json_escape, percent];
+    for encode in encodings {
+        let written: Vec<String> = GITHUB.bytes().map(encode).collect();
+        for length in [1, 3, 5, 12] {
+            let message = |part: &[String]| format!("{{\"delta\":\"{}\"}}", part.concat());
+            let messages = written.chunks(length).map(message);
+            let texts: Vec<Vec<u8>> = messages.map(String::into_bytes).collect();
+            let answer = hold_fragments(&scanner, &texts);
+            assert_eq!(ids(&answer), ["github-token"]);
+            let (cleared, _) = answer.unwrap();
+            let cleared = String::from_utf8(cleared).unwrap();
+            assert!(!cleared.contains(&written[9]), "{cleared}");
+            assert!(!cleared.contains(&written[38]), "{cleared}");
+        }
+    }
+}
+
 #[test]
 fn a_value_over_two_messages_is_masked_in_both_at_every_split() {
     let scanner = scanner();

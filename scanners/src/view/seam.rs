@@ -2,6 +2,7 @@
 
 use super::View;
 use super::way::{Source, Way};
+use crate::MaskSet;
 use crate::scanner::Scanner;
 use crate::search::{Harvest, IsFollowed, Pending, Seam};
 use crate::view::Open;
@@ -22,6 +23,12 @@ impl View {
                 .end_piece(scanner, (seam, &is_followed), &mut inner);
         }
         self.hand_out(inner, harvest);
+    }
+
+    /// Where a value that would be masked has begun for certain, in the encoded text's positions.
+    pub(crate) fn begun(&self, mask: (&Scanner, &MaskSet)) -> Option<u64> {
+        let begun = self.child.begun(mask)?;
+        Some(self.outer_start(begun))
     }
 
     /// What is under way, in the encoded text's positions.
