@@ -98,12 +98,17 @@ impl Layer {
 
     /// A text of this layout, whose first byte is at position 0.
     pub(crate) fn of(carrier: &Carrier) -> Layer {
+        Layer::after(0, carrier)
+    }
+
+    /// The rest of a text of this layout, from position `base` on.
+    pub(crate) fn after(base: u64, carrier: &Carrier) -> Layer {
         Layer {
             encodings: match carrier {
                 Carrier::Form | Carrier::Url => &FORM_ENCODINGS,
                 _ => &ENCODINGS,
             },
-            ..Layer::new(0, 0)
+            ..Layer::new(base, 0)
         }
     }
 

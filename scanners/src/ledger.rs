@@ -69,7 +69,7 @@ impl Half {
 }
 
 /// A match and the path at which it stands.
-type Due = (Found, Option<String>);
+pub(crate) type Due = (Found, Option<String>);
 
 /// A stretch of bytes to be painted over.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,6 +126,18 @@ struct Canvas<'a> {
 impl Canvas<'_> {
     fn index(&self, position: u64) -> usize {
         usize::try_from(position.saturating_sub(self.from)).unwrap_or(usize::MAX)
+    }
+
+    /// Where it was painted.
+    fn masks(&self) -> Vec<Range<u64>> {
+        let mut from = self.from;
+        let runs = self.painted.chunk_by(|one, next| one == next);
+        let runs = runs.map(|run| {
+            let to = from + run.len() as u64;
+            (std::mem::replace(&mut from, to)..to, run.first())
+        });
+        let painted = runs.filter(|(_, painted)| *painted == Some(&true));
+        painted.map(|(range, _)| range).collect()
     }
 
     /// The bytes of a stretch that are here, as they are to be shown; goes on with its mask.
@@ -207,14 +219,14 @@ impl Ledger {
     }
 
     /// Paints over `bytes`, which start at position `from` and are about to be put out; `before` and
-    /// `after` are the bytes at hand beside them.
+    /// `after` are the bytes at hand beside them. Gives where it painted.
     pub(crate) fn paint(
         &mut self,
         (before, bytes, after): (&[u8], &mut [u8], &[u8]),
         from: u64,
         opens: &[Open],
         (mask, signatures): (&MaskSet, &[Arc<Signature>]),
-    ) {
+    ) -> Vec<Range<u64>> {
         let to = from + bytes.len() as u64;
         let mut canvas = Canvas {
             from,
@@ -248,6 +260,13 @@ impl Ledger {
                 }
             }
         }
+        let masks = canvas.masks();
+        self.forget_painted(to);
+        masks
+    }
+
+    /// What was to be painted before a position has been.
+    pub(crate) fn forget_painted(&mut self, to: u64) {
         self.painted.retain(|stretch| stretch.end > to);
     }
 

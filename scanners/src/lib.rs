@@ -35,6 +35,7 @@ mod ledger;
 mod mask;
 mod number;
 mod opening;
+mod passes;
 mod pen;
 mod pieced;
 mod places;

@@ -60,6 +60,9 @@ pub enum ScanError {
     /// The body is not what its carrier says it is.
     #[error("the body is not valid for its content type")]
     Malformed,
+    /// Values glued to each other so that masking one uncovers the next, over and over.
+    #[error("masks uncover further values, more often than any honest text has it")]
+    Uncovering,
     /// The session has failed before, or was finished.
     #[error("the scan was already over")]
     Over,

@@ -1,5 +1,7 @@
 //! The state of one body: bytes in, cleared bytes and findings out.
 
+mod release;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use crate::joins::Joins;
 use crate::json_path::JsonPath;
 use crate::layer::Layer;
 use crate::ledger::Ledger;
+use crate::passes::Passes;
 use crate::search::{Found, Harvest};
 use crate::streams::Streams;
 use crate::view::Open;
@@ -157,8 +160,10 @@ pub struct Session {
     path: Option<Box<JsonPath>>,
     /// The texts that are streamed in pieces, for carriers that do that.
     streams: Option<Box<Streams>>,
-    /// What is not put out yet of messages that have ended.
+    /// What is not cleared yet of messages that have ended.
     backlog: Vec<u8>,
+    /// The scans of what was cleared, while there is something masked.
+    passes: Option<Box<Passes>>,
     /// The texts that go on over pieces of this one, by each way in which it has pieces.
     joins: Vec<Joins>,
     /// Whether its first byte that is no white space is still to come, and may say that it is JSON.
@@ -221,6 +226,7 @@ impl Session {
             path: structured.then(Box::default),
             streams,
             backlog: Vec::new(),
+            passes: None,
             open_paths: Vec::new(),
             decoded: 0,
             over: false,
@@ -345,7 +351,7 @@ impl Session {
         self.scan(Until::Message, sink)?;
         let end = self.layer.end();
         self.backlog
-            .extend_from_slice(self.layer.slice(self.released, end));
+            .extend_from_slice(self.layer.slice(self.cleared_to(), end));
         self.layer = Layer::new(end, 0);
         Ok(())
     }
@@ -427,132 +433,5 @@ impl Session {
             self.open_paths
                 .retain(|(seen, _)| open.iter().any(|open| open.is_same(seen)));
         }
-    }
-
-    /// Up to where everything is decided, and up to where it may be put out.
-    fn decided(&self, until: Until) -> (u64, u64) {
-        let end = self.layer.end();
-        if until == Until::End {
-            return (end, end);
-        }
-        if until == Until::Message {
-            let mask = (self.scanner.as_ref(), self.options.mask.as_ref());
-            let begun = self
-                .streams
-                .as_ref()
-                .map(|streams| streams.begun(end, mask));
-            let hold = begun.unwrap_or(end);
-            return (hold, hold);
-        }
-        let streams = self.streams.as_ref().map(|streams| streams.hold(end));
-        let joins = self.joins.iter().map(|joins| joins.hold(end));
-        let hold = self.layer.hold().min(streams.unwrap_or(end));
-        let hold = joins.fold(hold, u64::min);
-        // Nothing waits for a mask where there is none.
-        let waits = !self.options.mask.is_empty() || self.path.is_some();
-        let out = if waits { hold } else { end };
-        let fences = self.joins.iter().filter_map(Joins::fence_hold);
-        (hold, fences.fold(out, u64::min))
-    }
-
-    /// Puts out what is decided.
-    fn release(&mut self, until: Until, sink: &mut Sink) -> Result<(), ScanError> {
-        let mut opens = self.layer.opens();
-        let (hold, out) = self.decided(until);
-        for parts in self.joins.iter_mut().filter_map(Joins::parts) {
-            let covered = self.ledger.covered(&opens, &self.options.mask);
-            if parts.are_covered(&covered, out) {
-                return Err(ScanError::Malformed);
-            }
-        }
-        let from = sink.cleared.len();
-        let waiting = usize::try_from(out.saturating_sub(self.released)).unwrap_or(usize::MAX);
-        let waiting = waiting.min(self.backlog.len());
-        sink.cleared.extend(self.backlog.drain(..waiting));
-        let cleared = self.layer.slice(self.released + waiting as u64, out);
-        if let Some(path) = &mut self.path {
-            path.read(cleared);
-        }
-        sink.cleared.extend_from_slice(cleared);
-        if !self.ledger.is_empty() || !opens.is_empty() {
-            let bytes = sink.cleared.get_mut(from..).unwrap_or_default();
-            let how = (self.options.mask.as_ref(), self.scanner.signatures());
-            let before = self.released.saturating_sub(2);
-            let before = self.layer.slice(before, self.released);
-            let after = self.layer.slice(out, self.layer.end());
-            self.ledger
-                .paint((before, bytes, after), self.released, &opens, how);
-            opens.extend(self.opens_in_pieces());
-            let due = self.ledger.due(hold, &opens);
-            let findings = due.into_iter().filter_map(|due| self.finding(due));
-            sink.findings.extend(findings);
-        }
-        self.released = out.max(self.released);
-        let needed = self.joins.iter().map(Joins::needs);
-        self.layer.trim(needed.fold(self.released, u64::min));
-        Ok(())
-    }
-
-    fn finding(&self, (found, path): (Found, Option<String>)) -> Option<Finding> {
-        let signature = Arc::clone(self.scanner.signatures().get(found.signature as usize)?);
-        let severity = signature.severity;
-        Some(Finding {
-            severity: if found.doubtful {
-                severity.lowered()
-            } else {
-                severity
-            },
-            signature,
-            part: self.options.part.clone(),
-            span: found.start..found.end,
-            path,
-            fingerprint: found.fingerprint,
-        })
-    }
-
-    /// The matches being swallowed in texts that stand in pieces.
-    fn opens_in_pieces(&self) -> impl Iterator<Item = Open> {
-        let streams = self.streams.iter().flat_map(|streams| streams.open());
-        let joins = self.joins.iter();
-        streams.chain(joins.flat_map(|joins| joins.open(&self.scanner)))
-    }
-
-    /// The matches being swallowed.
-    fn opens(&self) -> Vec<Open> {
-        let mut opens = self.layer.opens();
-        opens.extend(self.opens_in_pieces());
-        opens
-    }
-
-    /// The start of a match being swallowed does not stay at hand: its path is taken down.
-    fn note_paths_of_opens(&mut self) {
-        for open in self.opens() {
-            if !self.open_paths.iter().any(|(seen, _)| seen.is_same(&open)) {
-                let path = self.path_at(open.start);
-                self.open_paths.push((open, path));
-            }
-        }
-    }
-
-    fn path_of(&self, found: &Found) -> Option<String> {
-        self.path.as_ref()?;
-        let open = Open {
-            start: found.start,
-            signature: found.signature,
-            at: found.end,
-            level: found.level,
-            pen: found.pen,
-        };
-        match self.open_paths.iter().find(|(seen, _)| seen.is_same(&open)) {
-            Some((_, path)) => path.clone(),
-            None => self.path_at(found.start),
-        }
-    }
-
-    /// The path of a position that is still held.
-    fn path_at(&self, position: u64) -> Option<String> {
-        let mut path = self.path.clone()?;
-        path.read(self.layer.slice(self.released, position));
-        Some(path.display(|key| self.scanner.name_of_key(key)))
     }
 }

@@ -19,11 +19,12 @@ use crate::runs::{RunKind, RunState};
 use crate::scanner::Scanner;
 use crate::search::{Found, Harvest};
 use crate::text::Text;
+pub(crate) use decode::{QUIET, is_break};
 use decode::{Stop, Streak};
 use way::{Source, Way};
 
 /// Where a view could not be closed, so many bytes are decoded before it is tried again.
-const BREAKS_APART: u64 = 128;
+pub(crate) const BREAKS_APART: u64 = 128;
 
 /// A view under way.
 pub(crate) struct View {

@@ -156,6 +156,19 @@ fn an_ordinary_message_waits_for_nothing() {
     assert_eq!(session.end_message(&mut sink), Err(ScanError::Over));
 }
 
+/// What waits of several messages is looked at again message by message.
+#[test]
+fn a_mask_uncovers_nothing_over_the_end_of_a_message() {
+    let scanner = scanner();
+    let (left, right) = GITHUB.split_at(4);
+    let mut texts = vec![left.as_bytes().to_vec(), right.as_bytes().to_vec()];
+    texts.extend(wrapped(&["", GITHUB]));
+    texts.extend(wrapped(&["", JWT]));
+    texts.push(JWT.as_bytes().to_vec());
+    let answer = hold_fragments(&scanner, &texts);
+    assert_eq!(ids(&answer), ["github-token", "jwt", "jwt"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -135,7 +135,7 @@ fn a_run_of_anything_is_held_in_bounds_byte_by_byte() {
             sink.cleared.clear();
             session.push(&[byte], &mut sink).unwrap();
             session.settle(&mut sink).unwrap();
-            assert!(session.held() <= 512, "{byte}: holds {}", session.held());
+            assert!(session.held() <= 1536, "{byte}: holds {}", session.held());
         }
     }
 }
@@ -148,7 +148,8 @@ fn prose_is_hardly_held() {
     for byte in "It was the best of times, it was the worst of times: 12 egrets.\n".bytes() {
         session.push(&[byte], &mut sink).unwrap();
         session.settle(&mut sink).unwrap();
-        assert!(session.held() <= 8);
+        // A number of two digits could be the first of pairs, and waits with the word after it.
+        assert!(session.held() <= 10);
     }
     assert_eq!(session.held(), 0);
 }

@@ -11,7 +11,7 @@ use crate::text::Text;
 use crate::units::Unit;
 
 /// So many bytes after the last encoded one a view may be closed.
-const QUIET: u64 = 96;
+pub(crate) const QUIET: u64 = 96;
 
 /// So many telling bytes in a row keep a view of a part of a run open. Zeros between them do not count.
 const TELLING_STREAK: u32 = 8;
@@ -310,7 +310,7 @@ impl View {
 }
 
 /// Whether a view of an encoding of characters may be left after this byte.
-fn is_break(byte: u8) -> bool {
+pub(crate) fn is_break(byte: u8) -> bool {
     byte <= b' ' || byte == b'"'
 }
 
