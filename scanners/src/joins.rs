@@ -260,7 +260,9 @@ impl Joins {
         let holds = self.texts.iter().filter_map(|joined| joined.hold(next));
         // A line break may be the first byte of the next piece.
         let begins = Some(next).filter(|_| !self.texts.is_empty() || !self.asleep.is_empty());
-        let holds = holds.chain(self.may_wait_from).chain(begins);
+        // The end of a piece is at hand and not looked at yet: its last bytes may be the beginning of a value.
+        let waits = (self.events.len() > 1).then(|| self.needs());
+        let holds = holds.chain(self.may_wait_from).chain(begins).chain(waits);
         holds.fold(end, u64::min)
     }
 

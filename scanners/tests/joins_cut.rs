@@ -193,6 +193,28 @@ fn what_begins_at_many_paths_hides_nothing() {
     }
 }
 
+/// The 512 bytes that are looked at together end right after the quote of a piece that is cut in an escape.
+#[test]
+fn where_a_look_ends_shortly_behind_a_piece_it_waits() {
+    let scanner = scanner();
+    let (first, rest) = (
+        "gh\\\\u0070_ZJDeVREhkptGF7Wvep0N\\\\u",
+        "0077JWlPEQP7a0t2nxL",
+    );
+    for filler in 440..490 {
+        let body = format!(
+            "[\"{}\",\"{first}\",\"{rest}\"]",
+            "x ".repeat(filler / 2) + "-"
+        );
+        let whole = scan(&scanner, &Carrier::Json, [body.as_bytes()]);
+        assert_eq!(ids(&whole), ["github-token"]);
+        for length in [1, 64] {
+            let cut = scan(&scanner, &Carrier::Json, body.as_bytes().chunks(length));
+            assert_eq!(brief(&whole), brief(&cut));
+        }
+    }
+}
+
 /// What is worth waiting for at more paths than are followed is refused.
 #[test]
 fn too_many_that_wait_are_refused() {
