@@ -100,6 +100,33 @@ const HOSTILE: &[Repeated] = &[
         Carrier::Text,
     ),
     (
+        "worst: digests of text",
+        "32323232323232323232323232323232 ",
+        Carrier::Text,
+    ),
+    (
+        "worst: long digests",
+        "f0e1d2c3b4a5968778695a4b3c2d1e0ff0e1d2c3b4a5968778695a4b3c2d1e0f8091a2b3c4d5e6f7f0e1d2c3b4a5968778695a4b3c2d1e0ff0e1d2c3b4a5968778695a4b3c2d1e0f8091a2b3 ",
+        Carrier::Text,
+    ),
+    (
+        "worst: short base32",
+        "mfrggzdfmztwq2lknnwg23tpob ",
+        Carrier::Text,
+    ),
+    (
+        "worst: short pairs",
+        "61:62:63:64:65:66:67:68:69:6a:6b:6c; ",
+        Carrier::Text,
+    ),
+    ("worst: wide hexadecimal", "6\01\02\0f\0", Carrier::Text),
+    ("worst: full width digits", "４ ９ ２ ", Carrier::Text),
+    (
+        "worst: digits after words",
+        "card 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 ",
+        Carrier::Text,
+    ),
+    (
         "worst: glued prefixes",
         "sk-ghp_glpat-xoxb-AKIAeyJ",
         Carrier::Text,

@@ -281,6 +281,7 @@ impl Numbers {
     ) -> u64 {
         let bare = there.iter().take_while(|byte| byte.is_ascii_digit());
         let bare = bare.count();
+        let is_read = place.is_read();
         let mut rest = alive & !open;
         while rest != 0 {
             let row = rest.trailing_zeros();
@@ -288,6 +289,13 @@ impl Numbers {
             let ends = ends.iter().filter(|(_, ending)| ending >> row & 1 == 1);
             let values = ends.filter_map(|(end, _)| there.get(..*end));
             let fails = self.kinds.get(row as usize).is_some_and(|kind| {
+                // Where words stand near, they are mostly of other rows.
+                if is_read && kind.asks.is_word() {
+                    let context = place.context();
+                    if !kind.members.iter().any(|row| context.may_suit(*row)) {
+                        return true;
+                    }
+                }
                 // A value in one piece need not be checked where it asks for a word and there is none.
                 let without = kind.asks == Asks::WordIfBare && place.context().is_empty();
                 let values = values.filter(|value| !without || value.len() > bare);
