@@ -119,7 +119,11 @@ const HOSTILE: &[Repeated] = &[
         "61:62:63:64:65:66:67:68:69:6a:6b:6c; ",
         Carrier::Text,
     ),
-    ("worst: wide hexadecimal", "6\01\02\0f\0", Carrier::Text),
+    (
+        "worst: wide hexadecimal",
+        "6\x001\x002\x00f\x00",
+        Carrier::Text,
+    ),
     ("worst: full width digits", "４ ９ ２ ", Carrier::Text),
     (
         "worst: digits after words",
