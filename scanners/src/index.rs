@@ -106,7 +106,7 @@ impl Index {
         }
         rows.tell_openings();
         Ok(Index {
-            first_pass: FirstPass::new(&anchors, rows.everywhere),
+            first_pass: FirstPass::new(&anchors, &rows),
             anchors,
             rows,
             inner: Inner::new(signatures),

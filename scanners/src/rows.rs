@@ -62,6 +62,12 @@ pub(crate) struct Leading {
 pub(crate) enum Gate {
     /// Four bytes of [`CAPITAL`].
     Capital,
+    /// [`LONG`] bytes of [`TIGHT`].
+    Tight,
+    /// [`BASE64_LONG`] bytes of base64, which do not go on for ever.
+    Base64,
+    /// [`LONG`] bytes without a space or quote, after a space, a quote or an assignment.
+    Introduced,
     /// [`LONG`] bytes without a space or quote.
     Long,
     /// [`PHRASE`] small letters and spaces.
@@ -79,8 +85,12 @@ pub(crate) const CAPITAL: ByteSet = ByteSet::HEX.range(b'A', b'Z').with(b"k -./:
 pub(crate) const WIDE: ByteSet = ByteSet::ALNUM.with(b"!#$%*+-./:=?@^_~|");
 /// What the words of a phrase are made of.
 pub(crate) const WORDS: ByteSet = ByteSet::EMPTY.range(b'a', b'z').with(b" ");
+/// What most credentials are made of.
+pub(crate) const TIGHT: ByteSet = ByteSet::URL_SAFE.with(b".~+");
 /// How many bytes without a space make a long value.
 pub(crate) const LONG: u32 = 15;
+/// How many bytes of base64 make a long value.
+pub(crate) const BASE64_LONG: u32 = 32;
 /// How many letters and spaces make a phrase: twelve words of three letters.
 pub(crate) const PHRASE: u32 = 47;
 /// What stands before an assigned value.
@@ -91,8 +101,9 @@ pub(crate) const ASSIGNING: ByteSet = ByteSet::EMPTY.with(b"=:\"'");
 pub(crate) struct Rows {
     banks: Vec<Bank>,
     numbers: Vec<Numbers>,
-    /// Whether some row has to be looked for at every start.
+    /// Whether some row has to be looked for at every start, or at all that are long.
     pub(crate) everywhere: bool,
+    pub(crate) wherever_long: bool,
 }
 
 /// A row: signatures that look the same, and ask the same of what stands around them.
@@ -174,15 +185,23 @@ impl Leading {
             let first = self.sets.get(..count);
             first.is_some_and(|first| first.iter().all(|bytes| bytes.is_subset(set)))
         };
+        let follows =
+            |set: ByteSet| (0..=u8::MAX).all(|byte| self.left.contains(byte) || set.contains(byte));
+        let [_, _, _, base64, _] = ALPHABETS;
+        let [_, _, _, (_, longest), _] = self.runs;
         if within(4, &CAPITAL) {
             Gate::Capital
+        } else if within(LONG as usize, &TIGHT) {
+            Gate::Tight
+        } else if within(BASE64_LONG as usize, &base64) && longest < RUN_MAX {
+            Gate::Base64
+        } else if within(LONG as usize, &WIDE) && follows(ASSIGNING.with(b" ")) {
+            Gate::Introduced
         } else if within(LONG as usize, &WIDE) {
             Gate::Long
         } else if self.phrase {
             Gate::Phrase
-        } else if within(8, &WIDE)
-            && (0..=u8::MAX).all(|byte| self.left.contains(byte) || ASSIGNING.contains(byte))
-        {
+        } else if within(8, &WIDE) && follows(ASSIGNING) {
             Gate::Assigned
         } else {
             Gate::Every
@@ -273,6 +292,7 @@ impl Rows {
             });
         }
         self.everywhere |= leading.gate() == Gate::Every;
+        self.wherever_long |= leading.gate() == Gate::Long;
         if let Some(digits) = Digits::of(signature) {
             let kinds = self.numbers.iter_mut().flat_map(|bank| &mut bank.kinds);
             if let Some(kind) = Kind::enter(kinds, digits, (number, signature)) {

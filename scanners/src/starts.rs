@@ -8,7 +8,7 @@ use crate::ByteSet;
 use crate::anchors::Anchors;
 use crate::number::{DIGITS, Number};
 use crate::rows::{
-    ASSIGNING, BESIDES, Before, CAPITAL, Could, LONG, PHRASE, Rows, Runs, WIDE, WORDS,
+    ASSIGNING, BASE64_LONG, BESIDES, Before, CAPITAL, Could, LONG, PHRASE, Rows, Runs, WIDE, WORDS,
 };
 
 use crate::simd::{AsciiSet, BLOCK, masks};
@@ -22,12 +22,13 @@ pub(crate) struct FirstPass {
     /// Letters and digits; backslash; other bytes at which something starts; the sets of the gates;
     /// what credentials have besides letters and digits.
     sets: [AsciiSet; SETS],
-    /// Whether rows are to be looked for at every start.
+    /// Whether rows are to be looked for at every start, or at all that are long.
     everywhere: bool,
+    wherever_long: bool,
 }
 
 impl FirstPass {
-    pub(crate) fn new(anchors: &Anchors, everywhere: bool) -> FirstPass {
+    pub(crate) fn new(anchors: &Anchors, rows: &Rows) -> FirstPass {
         let special = anchors.odd_first.with(b"@:");
         let backslash = ByteSet::EMPTY.with(b"\\");
         let [token, plus, slash, dotted] = BESIDES;
@@ -46,7 +47,8 @@ impl FirstPass {
         ];
         FirstPass {
             sets: sets.map(AsciiSet::new),
-            everywhere,
+            everywhere: rows.everywhere,
+            wherever_long: rows.wherever_long,
         }
     }
 
@@ -75,6 +77,7 @@ impl FirstPass {
             after_escape: 0,
             escaped: 0b11,
             assigned: before.is_none_or(|byte| ASSIGNING.contains(*byte)),
+            spaced: before.is_none_or(|byte| *byte == b' '),
             digits: 0,
             digits_at: usize::MAX,
             quiet: 0,
@@ -113,6 +116,18 @@ impl Masks {
         besides: [0; BESIDES.len()],
         open: u64::MAX,
     };
+
+    /// Which bytes are of [`TIGHT`](crate::rows::TIGHT), or not known.
+    fn tight(&self) -> u64 {
+        let [token, plus, _, dotted] = self.besides;
+        self.alnum | self.open | token | plus | dotted
+    }
+
+    /// Which bytes are of base64, or not known.
+    fn base64(&self) -> u64 {
+        let [token, plus, slash, _] = self.besides;
+        self.alnum | self.open | token | plus | slash
+    }
 }
 
 /// A place at which something could start.
@@ -149,8 +164,9 @@ pub(crate) struct Places<'a> {
     /// Which of the places at `base` follow the letter of an escape, and the first ones at `next`.
     after_escape: u64,
     escaped: u64,
-    /// Whether a value may be assigned at `next`.
+    /// Whether a value may be assigned at `next`, and whether a space stands before it.
     assigned: bool,
+    spaced: bool,
     /// Which bytes of a block and the next one are digits, and the index of the block.
     digits: u128,
     digits_at: usize,
@@ -230,12 +246,15 @@ impl Places<'_> {
         let boundary = !(here.alnum << 1 | u64::from(self.joined)) | self.after_escape;
         let starts = here.alnum & boundary;
         let assigned = here.assigning << 1 | u64::from(self.assigned) | self.after_escape;
-        self.rows = starts & self.gates(here, assigned);
+        let spaces = here.words & !(here.alnum | here.open);
+        let introduced = assigned | spaces << 1 | u64::from(self.spaced);
+        self.rows = starts & self.gates(here, (assigned, introduced));
         self.anchored = self.anchored_of(starts | here.special);
         self.mask = self.rows | self.anchored;
         self.joined = here.alnum >> 63 == 1;
         self.escaped = here.backslash >> 62;
         self.assigned = here.assigning >> 63 == 1;
+        self.spaced = spaces >> 63 == 1;
     }
 
     /// No word of any context stands before the next places, this one excluded.
@@ -286,18 +305,36 @@ impl Places<'_> {
     }
 
     /// Where some gate is open.
-    fn gates(&self, here: &Masks, assigned: u64) -> u64 {
+    fn gates(&self, here: &Masks, (assigned, introduced): (u64, u64)) -> u64 {
         if self.pass.everywhere {
             return u64::MAX;
         }
-        let wide = u128::from(here.wide) | u128::from(self.ahead.wide) << 64;
-        let eight = run_of(wide, 8);
-        let long = eight & eight >> (LONG - 8);
-        let words = u128::from(here.words) | u128::from(self.ahead.words) << 64;
-        let phrase = run_of(words, 32);
+        let both = |of: fn(&Masks) -> u64| u128::from(of(here)) | u128::from(of(&self.ahead)) << 64;
+        let long = |run: u128| run & run >> (LONG - 8);
+        let tight = long(run_of(both(Masks::tight), 8));
+        let eight = run_of(both(|block| block.wide), 8);
+        let wide = if self.pass.wherever_long {
+            u64::MAX
+        } else {
+            introduced
+        };
+        let phrase = run_of(both(|block| block.words), 32);
         let phrase = phrase & phrase >> (PHRASE - 32);
-        let capital = u128::from(here.capital) | u128::from(self.ahead.capital) << 64;
-        low(long | phrase | run_of(capital, 4)) | low(eight) & assigned
+        let capital = run_of(both(|block| block.capital), 4);
+        let base64 = if self.is_deep() {
+            0
+        } else {
+            run_of(both(Masks::base64), BASE64_LONG)
+        };
+        low(tight | phrase | capital | base64) | low(eight) & assigned | low(long(eight)) & wide
+    }
+
+    /// Whether what starts in this block goes on for longer than rows of base64 do.
+    fn is_deep(&self) -> bool {
+        let blocks = [&self.here, &self.ahead, &self.beyond];
+        blocks
+            .iter()
+            .all(|block| block.base64() == u64::MAX && block.open == 0)
     }
 
     /// Those of the places at which the first bytes are those of an anchor, or too few.
