@@ -50,6 +50,15 @@ fn walk_back(before: &[u8], mut rest: &[u8], mut are_pairs: bool) -> usize {
         }
     }
     let glued = near.get(rest.len()..).unwrap_or_default();
+    let glued = glued
+        .get(glued.len() - unbroken(glued)..)
+        .unwrap_or_default();
+    let begins = glued.iter().position(|byte| !matches!(byte, b'.' | b';'));
+    begins.map_or(0, |begins| glued.len() - begins)
+}
+
+/// How many of the last bytes are not too many for a run, or show again and again that characters are encoded.
+fn unbroken(glued: &[u8]) -> usize {
     let mut apart = 0;
     let older = glued.iter().rev().enumerate().skip(RUN_MAX);
     for (count, byte) in older {
@@ -128,6 +137,8 @@ mod tests {
             ("at 12 egrets", "egrets"),
             ("at 12 34 egrets", "egrets"),
             ("all of it. ", ""),
+            ("so . ;", ""),
+            ("so ..a.", "a."),
             ("{\"a\":1}", ""),
             ("\u{5b57}\u{ff47}\u{ff48}", "\u{ff47}\u{ff48}"),
         ] {
@@ -146,7 +157,7 @@ mod tests {
 
         #[test]
         fn nothing_goes_that_more_text_may_show_to_be_glued(
-            text in "[ax0-9 ,=\r\n\"]{0,40}",
+            text in "[ax0-9 .;,=\r\n\"]{0,40}",
             long in "[a-z]{0,300}(%[0-9]{2}[a-z]{0,30}){0,40}[a-z]{0,300}",
             pairs in "(0x)?[0-9]{2}(( |,|, |=\r\n)(0x)?[0-9a]{1,2}){0,8}",
         ) {
