@@ -1,7 +1,8 @@
 //! The rows of digits: all of them are asked at once, by one walk over the groups of the number that
 //! stands at a place.
 
-use super::{Kind, Needs, Survivor, allow, at, take, with_words};
+use super::bank::{allow, at};
+use super::{Kind, Needs, Survivor, take, with_words};
 use crate::checks::{Check, Verdict};
 use crate::context::Asks;
 use crate::number::{DIGITS_MAX, GROUP_SHOWN, Group, Number, OPENING, OPENINGS, SHOWN_BITS};
