@@ -1,5 +1,5 @@
 //! Any way of cutting a text gives the findings and the cleared bytes of the whole: over every
-//! carrier, with and without masks. And of a text without pieces a second scan finds nothing of what is masked.
+//! carrier, with and without masks. And of a short text without pieces a second scan finds nothing of what is masked.
 //!
 //! The first bytes of an input choose the carrier, the mask and the cuts; the rest is the text, in
 //! which `0xFE n e` stands for the made-up value of signature `n` in encoding `e`, so that values
@@ -18,6 +18,8 @@ use libfuzzer_sys::fuzz_target;
 
 /// The longest text, in bytes: more costs time and finds nothing else.
 const LONGEST: usize = 4096;
+/// Of so many bytes all can wait for what a mask uncovers; of longer values the start may have gone.
+const WAITS: usize = 256;
 
 static SCANNER: LazyLock<Arc<Scanner>> = LazyLock::new(|| {
     let known = KnownSecrets::new([
@@ -58,7 +60,7 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(scanned) = whole {
         assert_eq!(scanned.cleared.len(), text.len(), "a mask keeps the length");
         let has_pieces = !matches!(options.carrier, Carrier::Text | Carrier::Header | Carrier::Url);
-        if !has_pieces {
+        if !has_pieces && text.len() <= WAITS {
             let shown = String::from_utf8_lossy(&text);
             assert!(is_fixed(&scanned.cleared, options), "{shown:?}");
         }
