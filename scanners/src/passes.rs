@@ -5,7 +5,9 @@
 //! shortly before it, and sleeps again where nothing is under way that every text has under way that is the same from there
 //! on. What it masks, the next pass looks at. A mask keeps the length, so all passes count positions alike.
 //!
-//! Where a pass starts, and where it may sleep, is told by the text and its masks alone. What a mask may uncover begins at
+//! Where a pass starts, and where it may sleep, is told by the text and its masks. Whether what it finds can still be masked
+//! is told by what has gone, and so by the cut, where masks uncover one value after the other farther back than what waits:
+//! then it is refused in some cuts only (docs/scanner.md, Exactness). What a mask may uncover begins at
 //! most in the stretch of encoded characters that ends at it ([`glue`]); that waits until it is known whether a mask
 //! comes.
 //!
