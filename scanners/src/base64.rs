@@ -7,14 +7,14 @@
 //! earlier, and it is closed when nothing of that kind has come for a while.
 
 use crate::inflate::{OpenStreams, StreamStart, TAIL, ZLIB_SHOWN, compressed_start};
-use crate::layer::Floors;
+use crate::layer::{Brief, Floors};
 use crate::runs::{APART, RunKind, RunStart, RunState, RunStep, is_escape_letter};
 use crate::scanner::Scanner;
 use crate::screen::{ALIGNMENTS, CONTEXT, Passed, STREAK, Screen};
 use crate::search::Harvest;
 use crate::skim::Skim;
 use crate::text::{Text, run_length};
-use crate::view::{Decoder, View};
+use crate::view::{Decoder, QUIET, View};
 use crate::{ByteSet, ScanError};
 
 /// So many characters before the end of a streak its view starts.
@@ -304,6 +304,19 @@ impl Base64 {
             first + ((4 - into) & 3)
         };
         let start = back(at.1, position, index - first);
+        if start >= self.floor
+            && let Some((brief, characters)) = whole(at.1, start, first)
+            && brief.holds_nothing(start, at.0, harvest)
+        {
+            if let Some(resume) = self
+                .run
+                .as_mut()
+                .and_then(|run| run.resume.get_mut(alignment))
+            {
+                *resume = characters;
+            }
+            return Ok(());
+        }
         let mut view = View::new(
             Decoder::Run(KIND, RunState::at(first)),
             start,
@@ -349,6 +362,26 @@ fn stream_view((start, first): (u64, u64), depth: u8) -> View {
     let mut view = View::new(decoder, start, start, depth + 1);
     view.be_quiet();
     view
+}
+
+/// What the rest of a run decodes to from a character on, of which the position and the number are given, and
+/// how many characters the run has, if it is all at hand and so short that a view would not be left before.
+fn whole(text: &Text<'_>, start: u64, first: u64) -> Option<(Brief, u64)> {
+    let (mut state, mut at) = (RunState::at(first), start);
+    let mut brief = Brief::default();
+    while at < start + QUIET {
+        match KIND.step(&mut state, text, at) {
+            RunStep::Read(length, byte) => {
+                at += u64::from(length);
+                if let Some((byte, _)) = byte {
+                    brief.push(byte)?;
+                }
+            }
+            RunStep::Unknown if !text.ended => return None,
+            RunStep::Unknown | RunStep::End => return Some((brief, state.read)),
+        }
+    }
+    None
 }
 
 const KIND: RunKind = RunKind::Base64;

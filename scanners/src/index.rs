@@ -118,9 +118,9 @@ impl Index {
     }
 
     /// The places at which something could start, in a part of a text.
-    pub(crate) fn places<'a>(&'a self, bytes: &'a [u8], from: usize) -> Places<'a> {
+    pub(crate) fn places<'a>(&'a self, text: (&'a [u8], bool), from: usize) -> Places<'a> {
         self.first_pass
-            .places((&self.anchors, &self.rows), bytes, from)
+            .places((&self.anchors, &self.rows), text, from)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One text and everything that is looked for in it: its own search, and its decoded views, which
 //! are layers again.
 
+mod brief;
 mod characters;
 mod lookouts;
 mod runs;
@@ -14,6 +15,7 @@ use crate::search::{Harvest, Search};
 use crate::text::{LEFT_CONTEXT, Text, give_back};
 use crate::view::{Decoder, Open, View};
 use crate::{Carrier, MaskSet, ScanError};
+pub(crate) use brief::Brief;
 use characters::{ENCODINGS, FORM_ENCODINGS};
 pub(crate) use characters::{Encoding, Encodings, UNIT_ENCODINGS};
 use lookouts::{Lookouts, Outlook};
@@ -88,7 +90,7 @@ impl Layer {
             base,
             depth,
             more_follows: false,
-            search: Search::starting_at(base),
+            search: Search::starting_at(base, base),
             encodings: &ENCODINGS,
             lookouts: deeper.then(|| Box::new(Lookouts::starting_at(base, &floors))),
             compressed: deeper.then(|| Lookout::at_start(base)),
@@ -115,7 +117,7 @@ impl Layer {
     /// Looks for nothing that starts before the floors; what stands there is left context. Only
     /// before the first advance.
     pub(crate) fn look_from(&mut self, floors: &Floors) {
-        self.search = Search::starting_at(floors.text);
+        self.search = Search::starting_at(floors.text, self.base);
         if let Some(lookouts) = &mut self.lookouts {
             **lookouts = Lookouts::starting_at(self.base, floors);
         }
@@ -131,7 +133,7 @@ impl Layer {
     pub(crate) fn look_for_streams_only(&mut self) {
         /// No text is as long.
         const NEVER: u64 = u64::MAX / 2;
-        self.search = Search::starting_at(NEVER);
+        self.search = Search::starting_at(NEVER, NEVER);
         self.lookouts = None;
     }
 

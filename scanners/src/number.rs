@@ -39,13 +39,14 @@ impl Number {
         }
     }
 
-    /// The same of these digits, as bits, of which so many bytes are known.
+    /// The same of these digits, as bits, of which so many bytes are at hand, with which the text may end.
     #[inline]
-    pub(crate) fn of(digits: u64, known: usize) -> Number {
+    pub(crate) fn of(digits: u64, (at_hand, ended): (usize, bool)) -> Number {
+        let known = at_hand.min(BLOCK);
         Number {
             digits,
-            known: known.min(BLOCK),
-            ended: false,
+            known,
+            ended: ended && known == at_hand,
         }
     }
 
@@ -56,10 +57,13 @@ impl Number {
         for group in 0..OPENING {
             let run = rest.trailing_ones();
             place += run as usize + 1;
-            if place >= self.known {
+            if place >= self.known && !self.ended {
                 return None;
             }
             opening |= (run as usize).min(GROUP_SHOWN) << (SHOWN_BITS * group);
+            if place >= self.known {
+                break;
+            }
             // A group that fills all that is known is known to go on no further.
             rest = rest.checked_shr(run + 1)?;
             if rest & 1 == 0 {

@@ -175,9 +175,7 @@ impl Rows {
         for (bank, number) in self.numbers.iter().zip(number.iter().cycle()) {
             bank.survivors(before.last, *number, place, survivors);
         }
-        // At the end of a text more is known of runs than the first pass knew.
-        let is_end = ended && there.len() <= RUN_MAX;
-        let runs = (is_end || could.more).then(|| Runs::at(there, ended));
+        let runs = could.more.then(|| Runs::at(there, ended));
         for (number, bank) in self.banks.iter().enumerate() {
             let known = could.banks.get(number).copied();
             if known == Some(0) || known.is_none() && !could.more {

@@ -18,7 +18,8 @@ use crate::inflate::{TAIL, compressed_start};
 use crate::simd::BLOCK;
 use crate::simd::base64::{Reader, Row, read, value_of};
 use closer::{CARRY, Closer};
-use places::{by_place, places, run_of};
+pub(crate) use places::run_of;
+use places::{by_place, places};
 
 /// The bytes that anything looked for, or encoded again, is made of.
 pub(crate) const TELLING: ByteSet = ByteSet::ALNUM.with(b"_-.,@:/+=%\\&#; ()\0");

@@ -99,13 +99,14 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// A search that starts at this position of its text.
-    pub(crate) fn starting_at(position: u64) -> Search {
+    /// A search that starts at this position of a text that starts at `base`.
+    pub(crate) fn starting_at(position: u64, base: u64) -> Search {
         Search {
             next: position,
             earliest: position,
             open_local: position,
             known: NeedleSearch::starting_at(position),
+            nearby: Nearby::starting_at(base),
             ..Search::default()
         }
     }
@@ -253,7 +254,10 @@ impl Search {
         let (from, mut seen) = (text.index(self.next), Seen::with(&self.swallows));
         let waits = self.more_follows && !text.ended;
         let clear = text.end().saturating_sub(RUN_MAX as u64);
-        let mut places = scanner.index.places(text.bytes, from);
+        let mut places = scanner.index.places((text.bytes, text.ended), from);
+        if let Some(until) = self.nearby.quiet_until() {
+            places.be_quiet_until(text.index(until + 1));
+        }
         while let Some(place) = places.next() {
             self.next = text.base + place.index as u64;
             if self.next >= clear && waits {

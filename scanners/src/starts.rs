@@ -52,11 +52,11 @@ impl FirstPass {
         }
     }
 
-    /// The places in `bytes` from an index on.
+    /// The places in `bytes` from an index on, and whether the text ends with them.
     pub(crate) fn places<'a>(
         &'a self,
         (anchors, rows): (&'a Anchors, &'a Rows),
-        bytes: &'a [u8],
+        (bytes, ended): (&'a [u8], bool),
         from: usize,
     ) -> Places<'a> {
         let before = from.checked_sub(1).and_then(|before| bytes.get(before));
@@ -65,6 +65,7 @@ impl FirstPass {
             anchors,
             rows_of: rows,
             bytes,
+            ended,
             base: from,
             next: from,
             mask: 0,
@@ -147,6 +148,8 @@ pub(crate) struct Places<'a> {
     anchors: &'a Anchors,
     rows_of: &'a Rows,
     bytes: &'a [u8],
+    /// Whether the text ends with them.
+    ended: bool,
     /// The index of the first bit of `mask`.
     base: usize,
     /// The index of the block in `ahead`.
@@ -206,7 +209,11 @@ impl Places<'_> {
     fn read(&self, index: usize) -> Masks {
         let rest = self.bytes.get(index..).unwrap_or_default();
         if rest.is_empty() {
-            return Masks::UNKNOWN;
+            return if self.ended {
+                Masks::default()
+            } else {
+                Masks::UNKNOWN
+            };
         }
         let [
             alnum,
@@ -220,6 +227,7 @@ impl Places<'_> {
         ] = masks(rest, &self.pass.sets);
         let open = u32::try_from(rest.len())
             .ok()
+            .filter(|_| !self.ended)
             .and_then(|length| u64::MAX.checked_shl(length))
             .unwrap_or(0);
         Masks {
@@ -278,12 +286,13 @@ impl Places<'_> {
             second: byte(2).copied(),
         };
         let is_digit = there.first().is_some_and(u8::is_ascii_digit);
-        let number = is_digit.then(|| Number::of(self.digits(bit), there.len()));
+        let number = is_digit.then(|| Number::of(self.digits(bit), (there.len(), self.ended)));
         let blocks = [&self.here, &self.ahead, &self.beyond];
         let blocks = || blocks.map(|block| (block.alnum | block.open, block.besides));
         let words = [&self.here, &self.ahead, &self.beyond].map(|block| block.alnum | block.open);
-        let word = Runs::word_from_masks(words, bit, there.len());
-        let runs = || Runs::from_masks(blocks(), bit, there.len());
+        let at_hand = (there.len(), self.ended);
+        let word = Runs::word_from_masks(words, bit, at_hand);
+        let runs = || Runs::from_masks(blocks(), bit, at_hand);
         let before = (before, index < self.quiet);
         let could = self
             .rows_of

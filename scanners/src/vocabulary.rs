@@ -347,6 +347,15 @@ impl Vocabulary {
 }
 
 impl Nearby {
+    /// In a text that starts at this position: no word stands before it.
+    pub(crate) fn starting_at(base: u64) -> Nearby {
+        Nearby {
+            until: base,
+            at: base,
+            ..Nearby::default()
+        }
+    }
+
     /// The words that start so shortly before `at` that they could count there. Only ever asked for
     /// later places.
     pub(crate) fn before<'a>(

@@ -56,8 +56,12 @@ impl NeedleSearch {
         for place in live {
             self.look(index, text, place, found);
         }
+        if text.ended {
+            self.look_at_rest(index, text, found);
+            return;
+        }
         self.skim(index, text, found);
-        if more_follows && !text.ended {
+        if more_follows {
             return;
         }
         while self.next < text.end() {
@@ -108,6 +112,23 @@ impl NeedleSearch {
             self.look(index, text, Live { start, seen: 0 }, found);
         }
         self.next = safe;
+    }
+
+    /// Looks at all that is left of a text that has ended: what stands there, does so in full.
+    fn look_at_rest(&mut self, index: &NeedleIndex, text: &Text<'_>, found: &mut Vec<FoundNeedle>) {
+        let base = self.next.min(text.end());
+        let rest = text.from(base);
+        let first = found.len();
+        index.find(rest, (0, rest.len()), &mut |start, needle| {
+            let is_whole = rest.len() - start >= needle.bytes.len();
+            let start = base + start as u64;
+            if is_whole && stands_alone(text, start, needle) == Some(true) {
+                found.push(FoundNeedle::of(start, needle));
+            }
+        });
+        let new = found.get_mut(first..).unwrap_or_default();
+        new.sort_by_key(|needle| (needle.start, needle.end));
+        self.next = text.end();
     }
 
     /// Looks at one place near the end of the text.

@@ -66,7 +66,7 @@ impl RunWatch {
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        let (scanner, text) = at;
+        let (_, text) = at;
         loop {
             if !self.follow(at, harvest)? {
                 return Ok(());
@@ -78,9 +78,8 @@ impl RunWatch {
                     return Ok(());
                 }
             };
-            let worth = Head::of(kind, text, start).worth(kind, scanner.least);
-            self.take((kind, start), worth, (depth, text));
-            if worth == Worth::Unknown {
+            let head = Head::of(kind, text, start);
+            if !self.take((kind, start, &head), depth, at, harvest) {
                 return Ok(());
             }
         }
@@ -96,7 +95,7 @@ impl RunWatch {
     ) -> Result<(), ScanError> {
         let [_, _, one, other, _] = watches;
         let [_, _, kind, next_kind, _] = RUNS;
-        let (scanner, text) = at;
+        let (_, text) = at;
         one.follow(at, harvest)?;
         other.follow(at, harvest)?;
         while one.is_where(other) {
@@ -110,9 +109,7 @@ impl RunWatch {
             };
             let head = Head::of(kind, text, start);
             for (watch, kind) in [&mut *one, &mut *other].into_iter().zip([kind, next_kind]) {
-                let worth = head.worth(kind, scanner.least);
-                watch.take((kind, start), worth, (depth, text));
-                if worth == Worth::Unknown {
+                if !watch.take((kind, start, &head), depth, at, harvest) {
                     return Ok(());
                 }
                 watch.follow(at, harvest)?;
@@ -147,21 +144,32 @@ impl RunWatch {
         Ok(closed)
     }
 
-    /// Opens a view for a run that is worth one, or passes it.
+    /// Opens a view for a run that is worth one, or passes it; false where more bytes will tell.
     fn take(
         &mut self,
-        (kind, start): (RunKind, u64),
-        worth: Worth,
-        (depth, text): (u8, &Text<'_>),
-    ) {
-        match worth {
+        (kind, start, head): (RunKind, u64, &Head),
+        depth: u8,
+        (scanner, text): (&Scanner, &Text<'_>),
+        harvest: &mut Harvest,
+    ) -> bool {
+        match head.worth(kind, scanner.least) {
             Worth::View => {
+                if let Some((brief, end)) = head.whole(kind)
+                    && brief.holds_nothing(start, scanner, harvest)
+                {
+                    self.from = end;
+                    return true;
+                }
                 self.apart = kind.is_apart(text, start);
                 let decoder = Decoder::Run(kind, RunState::default());
                 self.view = Some(Box::new(View::new(decoder, start, start, depth + 1)));
             }
             Worth::Nothing(end) => self.from = end,
-            Worth::Unknown => self.from = start,
+            Worth::Unknown => {
+                self.from = start;
+                return false;
+            }
         }
+        true
     }
 }

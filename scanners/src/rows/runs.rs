@@ -76,8 +76,12 @@ impl Runs {
     /// How many letters and digits stand at a place in the first of three blocks, by which bytes are some, or
     /// not known.
     #[inline]
-    pub(crate) fn word_from_masks(blocks: [u64; 3], bit: u32, at_hand: usize) -> RunLength {
-        RunLength::of(run_from(blocks, bit), at_hand, false)
+    pub(crate) fn word_from_masks(
+        blocks: [u64; 3],
+        bit: u32,
+        (at_hand, ended): (usize, bool),
+    ) -> RunLength {
+        RunLength::of(run_from(blocks, bit), at_hand, ended)
     }
 
     /// Of a place in the first of three blocks, by which bytes of those are letters and digits, or
@@ -86,11 +90,11 @@ impl Runs {
     pub(crate) fn from_masks(
         blocks: [(u64, [u64; BESIDES.len()]); 3],
         bit: u32,
-        at_hand: usize,
+        (at_hand, ended): (usize, bool),
     ) -> Runs {
         let length = |of: fn(u64, [u64; BESIDES.len()]) -> u64| {
             let [here, ahead, beyond] = blocks.map(|(alnum, besides)| of(alnum, besides));
-            RunLength::of(run_from([here, ahead, beyond], bit), at_hand, false)
+            RunLength::of(run_from([here, ahead, beyond], bit), at_hand, ended)
         };
         Runs([
             length(|alnum, _| alnum),

@@ -13,6 +13,7 @@ use super::{RunKind, RunState, RunStep, VALUE_MAX};
 use crate::index::alphabet;
 use crate::inflate::{GZIP, is_zlib_head};
 use crate::known::NeedleIndex;
+use crate::layer::Brief;
 use crate::screen::{TEXT, holds, of_token};
 use crate::text::Text;
 use crate::{ByteSet, Shape, Signature};
@@ -150,6 +151,19 @@ impl Head {
             *to = value;
             self.count += 1;
         }
+    }
+
+    /// What the run decodes to, read like this, and where it ends, if all of it is at hand.
+    pub(crate) fn whole(&self, kind: RunKind) -> Option<(Brief, u64)> {
+        let End::At(end) = self.end else { return None };
+        let values = self.values.get(..self.count).unwrap_or_default();
+        let brief = match kind {
+            RunKind::Hex(skip) => Brief::of(pairs(values, skip)),
+            RunKind::HexPairs => Brief::of(pairs(values, 0)),
+            RunKind::Base32(_) => Brief::of(groups(values)),
+            RunKind::Base64 => None,
+        };
+        Some((brief?, end))
     }
 
     /// What the run is worth, read like this.

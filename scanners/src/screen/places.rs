@@ -31,7 +31,7 @@ pub(super) fn by_place([first, second, third]: [u128; 3], places: Places) -> u12
 const EVERY_FOURTH: u128 = u128::MAX / 15;
 
 /// Where so many bits in a row are set.
-pub(super) fn run_of<const COUNT: usize>(mask: u128) -> u128 {
+pub(crate) fn run_of<const COUNT: usize>(mask: u128) -> u128 {
     let (mut run, mut length) = (mask, 1);
     while 2 * length <= COUNT {
         run &= run >> length;
