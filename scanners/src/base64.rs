@@ -7,8 +7,8 @@
 //! earlier, and it is closed when nothing of that kind has come for a while.
 
 use crate::inflate::{OpenStreams, StreamStart, TAIL, ZLIB_SHOWN, compressed_start};
-use crate::layer::{Brief, Floors};
-use crate::runs::{APART, RunKind, RunStart, RunState, RunStep, is_escape_letter};
+use crate::layer::{Brief, Floors, Trial};
+use crate::runs::{APART, RunKind, RunStart, RunState, RunStep, VALUE_MAX, is_escape_letter};
 use crate::scanner::Scanner;
 use crate::screen::{ALIGNMENTS, CONTEXT, Passed, STREAK, Screen};
 use crate::search::Harvest;
@@ -234,6 +234,10 @@ impl Base64 {
         let Some(start) = compressed_start(&tail(at.1, position), index) else {
             return Ok(());
         };
+        if harvest.trial != Trial::Off {
+            harvest.trial = Trial::Failed;
+            return Ok(());
+        }
         match start {
             StreamStart::Gzip(back_by) => {
                 let alignment = index.wrapping_sub(back_by) & 3;
@@ -292,7 +296,8 @@ impl Base64 {
             return Ok(());
         };
         let resume = run.resume.get(alignment).copied().unwrap_or_default();
-        if slot.is_some() || index + 1 < resume + STREAK as u64 {
+        let is_told = harvest.trial == Trial::Failed;
+        if is_told || slot.is_some() || index + 1 < resume + STREAK as u64 {
             return Ok(());
         }
         let first = resume.max(index.saturating_sub(BEFORE));
@@ -306,7 +311,7 @@ impl Base64 {
         let start = back(at.1, position, index - first);
         if start >= self.floor
             && let Some((brief, characters)) = whole(at.1, start, first)
-            && brief.holds_nothing(start, at.0, harvest)
+            && brief.holds_nothing((start, depth + 1), at.0, harvest)
         {
             if let Some(resume) = self
                 .run
@@ -315,6 +320,10 @@ impl Base64 {
             {
                 *resume = characters;
             }
+            return Ok(());
+        }
+        if harvest.trial != Trial::Off {
+            harvest.trial = Trial::Failed;
             return Ok(());
         }
         let mut view = View::new(
@@ -370,6 +379,8 @@ fn whole(text: &Text<'_>, start: u64, first: u64) -> Option<(Brief, u64)> {
     let (mut state, mut at) = (RunState::at(first), start);
     let mut brief = Brief::default();
     while at < start + QUIET {
+        let there = text.slice(at, start + QUIET);
+        at += decode_row(&mut state, there, &mut brief)? as u64;
         match KIND.step(&mut state, text, at) {
             RunStep::Read(length, byte) => {
                 at += u64::from(length);
@@ -382,6 +393,27 @@ fn whole(text: &Text<'_>, start: u64, first: u64) -> Option<(Brief, u64)> {
         }
     }
     None
+}
+
+/// Decodes the characters that stand in a row, as far as whole groups of four go; how many.
+fn decode_row(state: &mut RunState, row: &[u8], brief: &mut Brief) -> Option<usize> {
+    if !state.is_between_groups(KIND) {
+        return Some(0);
+    }
+    let values = KIND.values();
+    let mut read = 0;
+    for group in row.as_chunks::<4>().0 {
+        let [one, two, three, four] = group.map(|byte| values.of(byte));
+        if (one | two | three | four) > VALUE_MAX {
+            break;
+        }
+        brief.push(one << 2 | two >> 4)?;
+        brief.push(two << 4 | three >> 2)?;
+        brief.push(three << 6 | four)?;
+        read += 4;
+    }
+    state.pass(read as u64);
+    Some(read)
 }
 
 const KIND: RunKind = RunKind::Base64;

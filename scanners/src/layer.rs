@@ -15,7 +15,7 @@ use crate::search::{Harvest, Search};
 use crate::text::{LEFT_CONTEXT, Text, give_back};
 use crate::view::{Decoder, Open, View};
 use crate::{Carrier, MaskSet, ScanError};
-pub(crate) use brief::Brief;
+pub(crate) use brief::{Brief, Trial};
 use characters::{ENCODINGS, FORM_ENCODINGS};
 pub(crate) use characters::{Encoding, Encodings, UNIT_ENCODINGS};
 use lookouts::{Lookouts, Outlook};

@@ -13,6 +13,7 @@ use crate::confirm::{Candidate, Step, Swallow};
 use crate::context::{Asks, Told};
 use crate::inner::Absence;
 use crate::known::NeedleSearch;
+use crate::layer::Trial;
 use crate::ledger::Stretch;
 use crate::pen::Pen;
 use crate::places::local_part_start;
@@ -55,6 +56,8 @@ pub(crate) struct Harvest {
     pub(crate) deep: Vec<(u64, u64)>,
     /// Bytes decoded into views, at all depths.
     pub(crate) decoded: u64,
+    /// Whether nothing is asked but if there is anything.
+    pub(crate) trial: Trial,
     /// Room for the rows that could start at one place.
     rows: Vec<Survivor>,
 }

@@ -149,13 +149,23 @@ impl Lookouts {
             closed |= watch.advance(at, harvest)?;
         }
         if !closed {
-            RunWatch::advance_together(&mut self.runs, how, at, harvest)?;
-            for (watch, kind) in self.runs.iter_mut().zip(RUNS) {
-                watch.advance(kind, how, at, harvest)?;
-            }
-            self.base64.advance(at, how, harvest)?;
+            self.advance_runs(how, at, harvest)?;
         }
         Ok(closed)
+    }
+
+    /// Looks for runs and goes on with the views of them.
+    pub(super) fn advance_runs(
+        &mut self,
+        how: (u8, Option<&Skim>),
+        at: (&Scanner, &Text<'_>),
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
+        RunWatch::advance_together(&mut self.runs, how, at, harvest)?;
+        for (watch, kind) in self.runs.iter_mut().zip(RUNS) {
+            watch.advance(kind, how, at, harvest)?;
+        }
+        self.base64.advance(at, how, harvest)
     }
 }
 

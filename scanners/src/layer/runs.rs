@@ -1,6 +1,6 @@
 //! Base32 and hexadecimal in a text: where their runs stand, and the views of those that are worth one.
 
-use super::ALIKE;
+use super::{ALIKE, Trial};
 use crate::ScanError;
 use crate::runs::{APART, Head, RunKind, RunStart, RunState, Worth};
 use crate::scanner::Scanner;
@@ -155,10 +155,14 @@ impl RunWatch {
         match head.worth(kind, scanner.least) {
             Worth::View => {
                 if let Some((brief, end)) = head.whole(kind)
-                    && brief.holds_nothing(start, scanner, harvest)
+                    && brief.holds_nothing((start, depth + 1), scanner, harvest)
                 {
                     self.from = end;
                     return true;
+                }
+                if harvest.trial != Trial::Off {
+                    harvest.trial = Trial::Failed;
+                    return false;
                 }
                 self.apart = kind.is_apart(text, start);
                 let decoder = Decoder::Run(kind, RunState::default());
