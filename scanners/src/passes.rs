@@ -5,11 +5,11 @@
 //! shortly before it, and sleeps again where nothing is under way that every text has under way that is the same from there
 //! on. What it masks, the next pass looks at. A mask keeps the length, so all passes count positions alike.
 //!
-//! Where a pass starts, and where it may sleep, is told by the text and its masks. Whether what it finds can still be masked
-//! is told by what has gone, and so by the cut, where masks uncover one value after the other farther back than what waits:
-//! then it is refused in some cuts only (docs/scanner.md, Exactness). What a mask may uncover begins at
-//! most in the stretch of encoded characters that ends at it ([`glue`]); that waits until it is known whether a mask
-//! comes.
+//! Where a pass starts, where it may sleep, and whether what it finds can still be masked, is told by the text and its
+//! masks, not by the cut. What a mask may uncover begins at most in the stretch of encoded characters that ends at it
+//! ([`glue`]); that waits until it is known whether a mask comes, and is not shown to the next pass before. Of what a mask
+//! uncovers that was itself uncovered, only so much waits in every cut as waited for the first; of the rest it is not asked
+//! whether it has gone, it is refused.
 //!
 //! Deliberately absent: passes over texts that stand in pieces, and over what encoded text decodes to. Of those the
 //! pass sees what the cleared text shows.
@@ -23,7 +23,7 @@ use crate::ledger::Due;
 use crate::search::Found;
 use crate::view::Open;
 use crate::{Carrier, MaskSet, ScanError, Scanner, Signature};
-use pass::Pass;
+use pass::{Mask, Pass};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,6 +36,8 @@ pub(crate) struct Passes {
     chain: Vec<Pass>,
     /// Where texts end of which not all is there.
     ends: Vec<u64>,
+    /// What stands before this has gone.
+    released: u64,
     /// Bytes decoded so far.
     pub(crate) decoded: u64,
 }
@@ -73,6 +75,10 @@ impl<'a> Cleared<'a> {
         self.from + self.bytes.len() as u64
     }
 
+    fn shown(&self) -> (&[u8], impl Iterator<Item = Mask>) {
+        (self.bytes, self.masks.iter().map(Mask::of_text))
+    }
+
     /// What of it stands between two positions; the masks are not cut.
     fn between(&self, from: u64, to: u64) -> Cleared<'a> {
         let index = |position: u64| {
@@ -94,6 +100,7 @@ impl Passes {
         Passes {
             chain: vec![Pass::new(before.to_vec(), at)],
             ends: Vec::new(),
+            released: at,
             decoded: 0,
         }
     }
@@ -103,13 +110,9 @@ impl Passes {
         self.chain.first().map_or(0, Pass::end)
     }
 
-    /// One text ends at a position, and another begins, of which bytes may have been shown or not. What stands before
-    /// `gone` goes now.
-    pub(crate) fn end_text(&mut self, end: u64, gone: u64) {
+    /// One text ends at a position, and another begins, of which bytes may have been shown or not.
+    pub(crate) fn end_text(&mut self, end: u64) {
         self.ends.push(end);
-        for pass in &mut self.chain {
-            pass.let_go(gone);
-        }
     }
 
     /// Looks at more of the text; where the passes mask it.
@@ -142,42 +145,32 @@ impl Passes {
     ) -> Result<(), ScanError> {
         let mut number = 0;
         if let Some(first) = self.chain.first_mut() {
-            first.take(cleared);
+            let (bytes, masks) = cleared.shown();
+            first.take(bytes, masks);
         }
         while let Some(pass) = self.chain.get_mut(number) {
             self.decoded += pass.look(ended, with)?;
             let (from, bytes, masks) = pass.clear(ended, with);
             number += 1;
-            let is_last = number == self.chain.len();
-            if is_last && !masks.is_empty() {
+            if number == self.chain.len() && !masks.is_empty() {
                 if number == MOST {
                     return Err(ScanError::Uncovering);
                 }
-                let next = self.chain.last().map(|last| last.next(from));
+                let last = self.chain.last();
+                let next = last.map(|last| last.next(from, self.released));
                 self.chain.extend(next);
             }
+            painted.extend(masks.iter().map(|mask| mask.span.clone()));
             if let Some(next) = self.chain.get_mut(number) {
-                next.take(Cleared {
-                    from,
-                    bytes: &bytes,
-                    masks: &masks,
-                });
+                next.take(&bytes, masks.into_iter());
             }
-            painted.extend(masks);
         }
         Ok(())
     }
 
     /// Up to where no pass will mask anything more, whatever comes.
     pub(crate) fn out(&self) -> u64 {
-        let waiting = self.chain.iter().map(Pass::waits_from);
-        let last = self.chain.last().map_or(u64::MAX, Pass::waits_behind);
-        waiting.fold(last, u64::min)
-    }
-
-    /// Up to where all passes have decided.
-    pub(crate) fn hold(&self) -> u64 {
-        self.chain.last().map_or(u64::MAX, Pass::hold)
+        self.chain.last().map_or(u64::MAX, Pass::waits_behind)
     }
 
     /// The bytes between two positions as the last pass has left them.
@@ -199,9 +192,11 @@ impl Passes {
 
     /// Forgets what is no longer needed; whether there is nothing left to remember.
     pub(crate) fn trim(&mut self, released: u64) -> bool {
+        self.released = self.released.max(released);
         for pass in &mut self.chain {
             pass.trim(released);
         }
-        self.ends.is_empty() && self.chain.iter().all(Pass::is_over)
+        let mut chain = self.chain.iter();
+        self.ends.is_empty() && chain.all(|pass| pass.is_over(released))
     }
 }

@@ -169,6 +169,21 @@ fn a_mask_uncovers_nothing_over_the_end_of_a_message() {
     assert_eq!(ids(&answer), ["github-token", "jwt", "jwt"]);
 }
 
+/// What a value at the end of a message uncovers waits with it, which may go on in the next message.
+#[test]
+fn what_the_last_value_of_a_message_uncovers_is_masked() {
+    let scanner = scanner();
+    let references = GITHUB.bytes().map(|byte| format!("&#{byte};"));
+    let first: String = references.collect();
+    let last = GITHUB.replace("ZJ", "AB");
+    for rest in ["", " ", "\""] {
+        let texts = [format!("it is {first}{last}{rest}"), "and more".to_owned()];
+        let texts = texts.map(String::into_bytes);
+        let answer = hold_fragments(&scanner, &texts);
+        assert_eq!(ids(&answer), ["github-token"; 2], "{rest:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

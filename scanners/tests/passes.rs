@@ -109,6 +109,64 @@ fn what_uncovers_one_after_another_too_often_is_refused_in_every_cut() {
     }
 }
 
+/// What a pass masked before, or slept through, tells no more of the cut than what the text itself does.
+#[test]
+fn what_a_mask_uncovers_is_masked_in_every_cut_behind_another_mask() {
+    let scanner = scanner();
+    let (first, last) = (GITHUB.replace("ZJ", "AB"), GITHUB.replace("ZJ", "CD"));
+    let prose = "some more words of prose, and so on ".repeat(20);
+    let plain: Hide = |text: &[u8]| text.to_vec();
+    let pairs = [(entities as Hide, plain), (percent, hex), (plain, percent)];
+    for ((hide, hide_other), gap) in pairs
+        .into_iter()
+        .flat_map(|pair| [0, 60, 110, 230, 300, 480].map(|gap| (pair, gap)))
+    {
+        let (first, last) = (hide(first.as_bytes()), hide_other(last.as_bytes()));
+        for glued in [vec![&first, &last], vec![&first, &last, &first]] {
+            let glued = glued.into_iter().flatten().copied();
+            let glued: Vec<u8> = glued.collect();
+            let text = [GITHUB, " ", &prose[..gap], " "].concat().into_bytes();
+            let text = [&text, &glued, b" and the rest".as_slice()].concat();
+            assert_fixed(&scanner, &Carrier::Text, &text);
+            let whole = scan_settling(&scanner, &Carrier::Text, &[&text], |_| false);
+            for length in [7, 60, 512] {
+                let pieces: Vec<&[u8]> = text.chunks(length).collect();
+                let pieces = scan_settling(&scanner, &Carrier::Text, &pieces, |_| true);
+                assert_eq!(brief(&whole), brief(&pieces), "{}", text.escape_ascii());
+            }
+        }
+    }
+}
+
+/// Of long values in turn, what the third mask uncovers may have gone when the first came. Whether it had does not
+/// matter: it is refused.
+#[test]
+fn what_may_have_gone_is_refused_in_every_cut() {
+    let value =
+        b"tQE7shGuCnHxqT27P5ML8cFj1M4GlcVrkWA1MwiQZ9bv0hA13b6DN0GT9DZ+NudD++XkUwAGLebM+ASt81pLsA==";
+    let all = Catalog::builtin();
+    let mut rows = all.signatures().iter();
+    let row = rows.find(|row| &*row.id == "azure-storage-key");
+    let rows = Catalog::new(row.into_iter().cloned().collect());
+    let key = FingerprintKey::new([7; 32]);
+    let scanner = Arc::new(Scanner::new(rows, KnownSecrets::none(), key).unwrap());
+    let plain: Hide = |text: &[u8]| text.to_vec();
+    let wide: Hide = |text: &[u8]| text.iter().flat_map(|byte| [*byte, 0]).collect();
+    for count in [2, 4] {
+        let in_turn = [wide, plain].into_iter().cycle().take(count);
+        let glued: Vec<Vec<u8>> = in_turn.map(|hide| hide(value)).collect();
+        let glued: Vec<u8> = glued.into_iter().rev().flatten().collect();
+        let text = [b"$9\0", glued.as_slice(), b"\t$9"].concat();
+        let answer = hold_all_cuts(&scanner, &Carrier::Text, &text);
+        if count < 4 {
+            assert_eq!(ids(&answer).len(), count);
+            assert_fixed(&scanner, &Carrier::Text, &text);
+        } else {
+            assert_eq!(answer, Err(ScanError::Uncovering));
+        }
+    }
+}
+
 /// Two values, in all ways of hiding either.
 fn glued(first: &[u8], last: &[u8]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let plain: (&str, Hide) = ("plain", |text: &[u8]| text.to_vec());

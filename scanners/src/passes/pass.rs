@@ -1,7 +1,7 @@
 //! One pass over a text that was cleared.
 
+use super::With;
 use super::glue::{GLUED_MAX, glued, may_be_glued};
-use super::{Cleared, With};
 use crate::ScanError;
 use crate::layer::{Floors, Layer};
 use crate::ledger::{Due, Ledger};
@@ -13,13 +13,30 @@ use std::ops::Range;
 /// What begins up to so many bytes before a mask and was uncovered by it, though it did not wait, is seen, and refused.
 const REFUSED: u64 = 192;
 
+/// Where something was masked in the text that a pass is shown.
+pub(super) struct Mask {
+    pub(super) span: Range<u64>,
+    /// What stands before this may have gone when the mask was known, in some cut.
+    gone: u64,
+}
+
+impl Mask {
+    /// A mask of the text itself: where it was known, all that it may uncover waits.
+    pub(super) fn of_text(span: &Range<u64>) -> Mask {
+        Mask {
+            span: span.clone(),
+            gone: 0,
+        }
+    }
+}
+
 /// One more scan of a text, after it was cleared.
 pub(super) struct Pass {
     /// What came last of the text as the scan before has cleared it, from `base` on.
     text: Vec<u8>,
     base: u64,
     /// Where masks stand in it.
-    masks: Vec<Range<u64>>,
+    masks: Vec<Mask>,
     /// The scan, while it is awake.
     layer: Option<Box<Layer>>,
     /// Up to where the text was looked at, or slept through.
@@ -30,10 +47,14 @@ pub(super) struct Pass {
     next_break: u64,
     /// What it masked itself ends here: that is not looked for again.
     masked_to: u64,
-    /// What stands before this went when a text ended, whatever comes.
-    gone: u64,
-    /// What of the text has waited since the pass woke begins here.
+    /// What stands before this was decided when the pass went to sleep.
+    decided: u64,
+    /// The mask that woke the pass starts here.
+    woken_at: u64,
+    /// What had waited when the pass woke, in every cut, begins here.
     waited_from: u64,
+    /// Where matches start that stood before the mask that woke the pass and are not cleared, and what had waited then.
+    uncovered: Vec<(u64, u64)>,
     /// Where this text begins, or what is at hand of it.
     start: u64,
     ledger: Ledger,
@@ -56,8 +77,10 @@ impl Pass {
             mask_end: base,
             next_break: base,
             masked_to: base,
-            gone: base,
+            decided: base,
+            woken_at: base,
             waited_from: base,
+            uncovered: Vec::new(),
             start: base,
             ledger: Ledger::default(),
             swallowed: Vec::new(),
@@ -65,12 +88,12 @@ impl Pass {
         }
     }
 
-    /// The pass after this one, which has masked nothing before `from`.
-    pub(super) fn next(&self, from: u64) -> Pass {
+    /// The pass after this one, which has masked nothing before `from`; what stands before `released` has gone.
+    pub(super) fn next(&self, from: u64, released: u64) -> Pass {
         let before = self.slice(self.base, from).to_vec();
         Pass {
-            gone: self.gone,
             start: self.start,
+            cleared_to: released.max(self.base).min(from),
             ..Pass::new(before, from)
         }
     }
@@ -91,30 +114,25 @@ impl Pass {
         self.at_hand().slice(from, to)
     }
 
-    /// What stands before a position has gone.
-    pub(super) fn let_go(&mut self, gone: u64) {
-        self.gone = self.gone.max(gone);
-    }
-
     /// A text ends here, and another begins.
     pub(super) fn begin_text_at(&mut self, start: u64) {
         self.layer = None;
         self.start = start;
-        self.let_go(start);
     }
 
     /// Takes more of the text.
-    pub(super) fn take(&mut self, cleared: Cleared<'_>) {
-        let (from, to) = (cleared.from, cleared.end());
-        self.text.extend_from_slice(cleared.bytes);
-        for mask in cleared.masks {
-            let mask = mask.start.max(from)..mask.end.min(to);
-            match self.masks.last_mut() {
-                _ if mask.is_empty() => {}
-                Some(last) if last.end == mask.start && last.end > self.start => {
-                    last.end = mask.end
+    pub(super) fn take(&mut self, bytes: &[u8], masks: impl Iterator<Item = Mask>) {
+        let from = self.end();
+        self.text.extend_from_slice(bytes);
+        let to = self.end();
+        for mask in masks {
+            let span = mask.span.start.max(from)..mask.span.end.min(to);
+            match self.masks.last_mut().map(|last| &mut last.span) {
+                _ if span.is_empty() => {}
+                Some(last) if last.end == span.start && last.end > self.start => {
+                    last.end = span.end
                 }
-                _ => self.masks.push(mask),
+                _ => self.masks.push(Mask { span, ..mask }),
             }
         }
     }
@@ -136,8 +154,8 @@ impl Pass {
                 return Ok(decoded);
             };
             let may_sleep = |layer: &Layer| layer.is_idle() || layer.is_alike_from(self.mask_end);
-            if self.layer.as_deref().is_some_and(may_sleep) {
-                self.layer = None;
+            if let Some(layer) = self.layer.take_if(|layer| may_sleep(layer)) {
+                self.decided = layer.hold();
             }
             self.next_break = leaves + BREAKS_APART;
         }
@@ -146,15 +164,17 @@ impl Pass {
     /// Starts a scan where the next mask may have uncovered something, if there is one.
     fn wake(&mut self, with: &With<'_>) -> bool {
         let mut masks = self.masks.iter();
-        let Some(mask) = masks.find(|mask| mask.end > self.seen) else {
+        let Some(mask) = masks.find(|mask| mask.span.end > self.seen) else {
             return false;
         };
-        let at = mask.start.max(self.seen);
-        self.waited_from = self.uncovers_from(at);
+        let at = mask.span.start.max(self.seen);
+        let gone = mask.gone.max(self.decided).min(at);
+        self.woken_at = at;
+        self.waited_from = self.uncovers_from(at).max(gone);
         let base = self.waited_from.saturating_sub(LEFT_CONTEXT as u64);
         let base = base.max(self.base).max(self.start.min(at));
         let floor = self.waited_from.min(at.saturating_sub(REFUSED));
-        let floor = floor.max(base).max(self.gone).max(self.masked_to).min(at);
+        let floor = floor.max(base).max(self.masked_to).min(at);
         let mut layer = Layer::after(base, with.carrier);
         layer.push(self.slice(base, at));
         layer.look_from(&Floors::all_at(floor));
@@ -171,18 +191,19 @@ impl Pass {
 
     /// Where begins what a mask at a position may uncover.
     fn uncovers_from(&self, at: u64) -> u64 {
-        (at - glued(self.near(at)) as u64).max(self.gone.min(at))
+        at - glued(self.near(at)) as u64
     }
 
     /// Where begins what a mask at a position or later may uncover.
     fn may_uncover_from(&self, at: u64) -> u64 {
-        (at - may_be_glued(self.near(at)) as u64).max(self.gone.min(at))
+        at - may_be_glued(self.near(at)) as u64
     }
 
     /// The next place at which the pass may sleep: a break, some bytes after a mask.
     fn leaves_at(&self) -> Option<u64> {
         let mut quiet_since = self.mask_end;
-        let mut masks = self.masks.iter().filter(|mask| mask.end > self.seen);
+        let masks = self.masks.iter().map(|mask| &mask.span);
+        let mut masks = masks.filter(|mask| mask.end > self.seen);
         loop {
             let next = masks.next();
             let from = (quiet_since + QUIET).max(self.next_break).max(self.seen);
@@ -209,7 +230,8 @@ impl Pass {
         }
         self.layer = layer;
         self.seen = to;
-        let before = self.masks.iter().take_while(|mask| mask.start < to);
+        let masks = self.masks.iter().map(|mask| &mask.span);
+        let before = masks.take_while(|mask| mask.start < to);
         let last = before.last().map_or(0, |mask| mask.end.min(to));
         self.mask_end = self.mask_end.max(last);
         Ok(())
@@ -229,8 +251,12 @@ impl Pass {
         let waits_from = self.cleared_to.max(self.waited_from);
         let is_late = |key: &(u64, u32)| key.0 < waits_from && !self.swallowed.contains(key);
         let begun: Vec<(u64, u32)> = begun.collect();
-        if ended.chain(begun.iter().copied()).any(|key| is_late(&key)) {
+        let all = ended.chain(begun.iter().copied());
+        if all.clone().any(|key| is_late(&key)) {
             return Err(ScanError::Uncovering);
+        }
+        for (start, _) in all.filter(|(start, _)| *start < self.woken_at) {
+            self.uncovered.push((start, self.waited_from));
         }
         self.swallowed = begun;
         let ends = found.iter().map(|found| found.end);
@@ -241,11 +267,7 @@ impl Pass {
     }
 
     /// Masks what was decided since the last time: from where on, the bytes, and where masks are new.
-    pub(super) fn clear(
-        &mut self,
-        ended: bool,
-        with: &With<'_>,
-    ) -> (u64, Vec<u8>, Vec<Range<u64>>) {
+    pub(super) fn clear(&mut self, ended: bool, with: &With<'_>) -> (u64, Vec<u8>, Vec<Mask>) {
         let from = self.cleared_to;
         let to = if ended { self.end() } else { self.hold() };
         let to = to.max(from);
@@ -263,27 +285,44 @@ impl Pass {
         let before = text.slice(from.saturating_sub(2), from);
         let after = text.from(to);
         let how = (with.mask, with.signatures());
-        let masks = self
+        let spans = self
             .ledger
             .paint((before, &mut bytes, after), from, &opens, how);
+        let masks = spans.into_iter().map(|span| {
+            let here = self.uncovered.iter();
+            let here = here.filter(|(start, _)| *start == span.start);
+            let gone = here.map(|(_, waited_from)| *waited_from);
+            Mask {
+                gone: gone.max().unwrap_or_default(),
+                span,
+            }
+        });
+        let masks = masks.collect();
+        self.uncovered.retain(|(start, _)| *start >= to);
         (from, bytes, masks)
     }
 
-    /// The first position that may still belong to a match not handed out.
+    /// The first position that this pass may still mask.
     pub(super) fn hold(&self) -> u64 {
         let layer = self.layer.as_deref();
-        layer.map_or(self.seen, Layer::hold).max(self.cleared_to)
+        let undecided = layer.map_or_else(|| self.waits_from(), Layer::hold);
+        undecided.max(self.cleared_to)
     }
 
-    /// What may be masked when a mask comes next, in the text as it was shown, begins here.
-    pub(super) fn waits_from(&self) -> u64 {
+    /// What may be masked when a mask wakes the pass begins here.
+    fn waits_from(&self) -> u64 {
         let end = self.end();
-        self.may_uncover_from(end).max(self.masked_to.min(end))
+        let decided = self.decided.max(self.masked_to).min(end);
+        self.may_uncover_from(end).max(decided)
     }
 
-    /// The same in the text as this pass leaves it, if it has masked nothing.
+    /// The first position that this pass may still mask, or one that comes after it, of which there is none yet.
     pub(super) fn waits_behind(&self) -> u64 {
-        self.may_uncover_from(self.hold())
+        match self.layer {
+            // What a mask uncovers that is found in what waits must wait as well.
+            None => self.hold(),
+            Some(_) => self.may_uncover_from(self.hold()),
+        }
     }
 
     pub(super) fn due(&mut self, hold: u64, opens: &[Open]) -> Vec<Due> {
@@ -306,14 +345,17 @@ impl Pass {
             self.base = kept_from;
         }
         let base = self.base;
-        self.masks.retain(|mask| mask.end > base);
+        self.masks.retain(|mask| mask.span.end > base);
         if let Some(layer) = &mut self.layer {
             layer.trim(u64::MAX);
         }
     }
 
-    /// Whether there is nothing to remember.
-    pub(super) fn is_over(&self) -> bool {
-        self.layer.is_none() && self.masks.is_empty() && self.ledger.is_empty()
+    /// Whether there is nothing to remember where so much has gone.
+    pub(super) fn is_over(&self, released: u64) -> bool {
+        self.layer.is_none()
+            && self.masks.is_empty()
+            && self.ledger.is_empty()
+            && self.decided <= released
     }
 }

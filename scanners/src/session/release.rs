@@ -113,7 +113,7 @@ impl Session {
         let passes = self.passes.take();
         let mut passes = passes.unwrap_or_else(|| Box::new(Passes::new(before, from)));
         if until == Until::Message {
-            passes.end_text(end, to);
+            passes.end_text(end);
         }
         let cleared = Cleared {
             from,
@@ -146,7 +146,6 @@ impl Session {
         let passed = match (&self.passes, until) {
             // A message that has ended waits for nothing that comes in the next one.
             (None, Until::Message) => out,
-            (Some(passes), Until::Message) => passes.hold(),
             (None, _) => {
                 let from = self.released.max(out.saturating_sub(GLUED_MAX as u64));
                 out - may_be_glued(self.layer.slice(from.min(out), out)) as u64
