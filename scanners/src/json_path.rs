@@ -6,8 +6,9 @@
 
 use std::fmt::Write as _;
 
-use crate::ByteSet;
-use crate::simd::{AsciiSet, BLOCK, masks};
+mod marks;
+
+pub(crate) use marks::Marks;
 
 /// The structure around a position.
 #[derive(Clone, Default)]
@@ -58,89 +59,64 @@ const DEPTH_MAX: usize = 64;
 /// The longest key that is named.
 const KEY_MAX: usize = 64;
 
-/// Where in some bytes of JSON those stand that a reader of its structure has to look at.
-pub(crate) struct Marks<'a> {
-    pub(crate) bytes: &'a [u8],
-    /// Where the block starts that was looked at.
-    block: usize,
-    /// Quotes and backslashes in it; quotes and what makes the structure.
-    in_string: u64,
-    outside: u64,
-}
-
-/// What matters in a string, and outside of one.
-const MARKS: [AsciiSet; 2] = [
-    AsciiSet::new(ByteSet::EMPTY.with(b"\"\\")),
-    AsciiSet::new(ByteSet::EMPTY.with(b"\"{}[]:,\n")),
-];
-
-impl<'a> Marks<'a> {
-    pub(crate) fn of(bytes: &'a [u8]) -> Marks<'a> {
-        let [in_string, outside] = masks(bytes, &MARKS);
-        Marks {
-            bytes,
-            block: 0,
-            in_string,
-            outside,
-        }
-    }
-
-    /// The next quote or backslash from an index on; or the end.
-    pub(crate) fn next_in_string(&mut self, from: usize) -> usize {
-        self.next(from, |marks| marks.in_string)
-    }
-
-    /// The next quote, bracket, brace, colon, comma or line break from an index on; or the end.
-    pub(crate) fn next_outside(&mut self, from: usize) -> usize {
-        self.next(from, |marks| marks.outside)
-    }
-
-    /// Where the string ends in which this index is: at its quote, or with what is at hand. Whether
-    /// the byte there, or the first one beyond the end, is escaped goes into `escaped`.
-    pub(crate) fn end_of_string(&mut self, from: usize, escaped: &mut bool) -> usize {
-        let mut at = from + usize::from(std::mem::take(escaped));
-        loop {
-            at = self.next_in_string(at);
-            match self.bytes.get(at) {
-                Some(b'\\') => at += 2,
-                Some(_) => return at,
-                None => break,
-            }
-        }
-        *escaped = at > self.bytes.len();
-        self.bytes.len()
-    }
-
-    #[inline]
-    fn next(&mut self, from: usize, which: impl Fn(&Marks<'_>) -> u64) -> usize {
-        let mut at = from;
-        loop {
-            if at - self.block >= BLOCK {
-                let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) else {
-                    return at;
-                };
-                [self.in_string, self.outside] = masks(rest, &MARKS);
-                self.block = at;
-            }
-            let rest = which(self) >> (at - self.block);
-            if rest != 0 {
-                return at + rest.trailing_zeros() as usize;
-            }
-            at = self.bytes.len().max(from).min(self.block + BLOCK);
-            if at - self.block < BLOCK {
-                return at;
-            }
-        }
-    }
-}
-
 impl JsonPath {
     /// Reads on.
+    ///
+    /// Of what [`JsonPath::read_next`] keeps of strings, only that which names keys; and no index.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
-        let mut marks = Marks::of(bytes);
+        let mut marks = Marks::of(bytes, self.escaped);
+        // The string that was read last, if it stands in these bytes.
+        let mut last = None;
         let mut at = 0;
+        if self.in_string {
+            let end = marks.end_of_string(0, &mut self.escaped);
+            self.keep(key_at(bytes, (0, end)));
+            self.in_string = end == bytes.len();
+            at = end + 1;
+        }
         while at < bytes.len() {
-            (at, _) = self.read_next(&mut marks, at);
+            let start = self.skip_structure(&mut marks, at, &mut last);
+            if !self.in_string {
+                break;
+            }
+            let end = marks.end_of_string(start, &mut self.escaped);
+            last = Some((start, end));
+            self.in_string = end == bytes.len();
+            at = end + 1;
+        }
+        if let Some(string) = last {
+            self.string.clear();
+            self.string.extend_from_slice(key_at(bytes, string));
+        }
+    }
+
+    /// Reads up to the next string, its quote included; up to where. Given is where the last string stands.
+    fn skip_structure(
+        &mut self,
+        marks: &mut Marks<'_>,
+        from: usize,
+        last: &mut Option<(usize, usize)>,
+    ) -> usize {
+        let mut at = from;
+        loop {
+            let next = marks.next_outside(at);
+            let Some(byte) = marks.bytes.get(next) else {
+                return marks.bytes.len();
+            };
+            at = next + 1;
+            if *byte == b':'
+                && self.beyond == 0
+                && let Some(string) = last.take()
+            {
+                self.string.clear();
+                self.string.extend_from_slice(key_at(marks.bytes, string));
+            }
+            if self.enter(*byte) {
+                self.in_string = true;
+                *last = None;
+                self.string.clear();
+                return at;
+            }
         }
     }
 
@@ -152,9 +128,7 @@ impl JsonPath {
         }
         let end = marks.end_of_string(from, &mut self.escaped);
         let inside = marks.bytes.get(from..end).unwrap_or_default();
-        let room = (KEY_MAX + 1).saturating_sub(self.string.len());
-        let kept = inside.get(..room).unwrap_or(inside);
-        self.string.extend_from_slice(kept);
+        self.keep(inside);
         self.in_string = !inside.is_empty();
         let end = if self.in_string { end } else { end + 1 };
         let read = if self.key_next || self.beyond > 0 {
@@ -165,6 +139,18 @@ impl JsonPath {
             Read::EndOfValue
         };
         (end, read)
+    }
+
+    /// Takes down more of the string being read.
+    fn keep(&mut self, inside: &[u8]) {
+        let room = (KEY_MAX + 1).saturating_sub(self.string.len());
+        let kept = inside.get(..room).unwrap_or(inside);
+        self.string.extend_from_slice(kept);
+    }
+
+    /// Whether the next byte is escaped.
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.escaped
     }
 
     /// The innermost key.
@@ -229,21 +215,27 @@ impl JsonPath {
                 return marks.bytes.len();
             };
             at = next + 1;
-            match byte {
-                b'"' => {
-                    self.in_string = true;
-                    self.string.clear();
-                    return at;
-                }
-                b'{' => self.descend(Step::Key(self.names.len())),
-                b'[' => self.descend(Step::Item(0)),
-                b'}' | b']' => self.ascend(),
-                b':' if self.beyond == 0 => self.name_key(),
-                b',' if self.beyond == 0 => self.start_next(),
-                b'\n' if self.stack.is_empty() => self.key_next = false,
-                _ => {}
+            if self.enter(*byte) {
+                self.in_string = true;
+                self.string.clear();
+                return at;
             }
         }
+    }
+
+    /// Goes by what makes the structure; whether a string starts with it.
+    #[inline]
+    fn enter(&mut self, byte: u8) -> bool {
+        match byte {
+            b'"' => return true,
+            b'{' => self.descend(Step::Key(self.names.len())),
+            b'[' => self.descend(Step::Item(0)),
+            b'}' | b']' => self.ascend(),
+            b':' if self.beyond == 0 => self.name_key(),
+            b',' if self.beyond == 0 => self.start_next(),
+            _ => {}
+        }
+        false
     }
 
     fn name_key(&mut self) {
@@ -321,6 +313,12 @@ impl JsonPath {
             }
         }
     }
+}
+
+/// As much of a string that stands here as is named of a key.
+fn key_at(bytes: &[u8], (start, end): (usize, usize)) -> &[u8] {
+    let end = end.min(start + KEY_MAX + 1);
+    bytes.get(start..end).unwrap_or_default()
 }
 
 #[cfg(test)]

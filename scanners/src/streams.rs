@@ -260,7 +260,7 @@ impl Streams {
             self.add_current(bytes, self.from);
             return Ok(());
         }
-        let mut marks = Marks::of(bytes);
+        let mut marks = Marks::of(bytes, self.json.is_escaped());
         let mut at = 0;
         while at < bytes.len() {
             let from = at;

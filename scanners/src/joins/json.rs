@@ -15,8 +15,9 @@ pub(crate) struct JsonStrings {
     beyond: u32,
     string: Option<StringKind>,
     escaped: bool,
-    /// Of the last key, or of the one being read.
+    /// Of the last key, and of the one being read.
     name: u64,
+    hash: Hash,
     /// Whether the next string is a value, if it stands in an object.
     after_colon: bool,
 }
@@ -38,7 +39,7 @@ const DEPTH_MAX: usize = 64;
 impl JsonStrings {
     /// Reads on from a position.
     pub(crate) fn read(&mut self, bytes: &[u8], at: u64, events: &mut Vec<Event>) {
-        let mut marks = Marks::of(bytes);
+        let mut marks = Marks::of(bytes, self.escaped);
         let mut from = 0;
         while from < bytes.len() {
             from = match self.string {
@@ -58,9 +59,9 @@ impl JsonStrings {
         let end = marks.end_of_string(from, &mut self.escaped);
         match kind {
             StringKind::Name => {
-                let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-                let inside = marks.bytes.get(from..end).unwrap_or_default();
-                self.name = inside.iter().fold(self.name, add);
+                self.hash
+                    .add(marks.bytes.get(from..end).unwrap_or_default());
+                self.name = self.hash.sum();
             }
             StringKind::Value(key) if end > from => events.push(Event::Text {
                 from: at + from as u64,
@@ -101,7 +102,7 @@ impl JsonStrings {
     fn begin_string(&mut self) {
         let in_object = self.stack.last().is_some_and(|level| !level.is_array);
         self.string = Some(if in_object && !self.after_colon {
-            self.name = SEED;
+            self.hash = Hash::default();
             StringKind::Name
         } else {
             StringKind::Value(self.path())
@@ -135,6 +136,49 @@ impl JsonStrings {
             None => drop(self.stack.pop()),
         }
         self.after_colon = false;
+    }
+}
+
+/// The hash of a name that is read in pieces: FNV-1a, eight bytes at a time.
+#[derive(Clone, Copy)]
+struct Hash {
+    sum: u64,
+    /// The bytes of the next eight, and how many there are.
+    rest: u64,
+    count: u32,
+}
+
+impl Default for Hash {
+    fn default() -> Hash {
+        Hash {
+            sum: SEED,
+            rest: 0,
+            count: 0,
+        }
+    }
+}
+
+impl Hash {
+    fn add(&mut self, mut bytes: &[u8]) {
+        while self.count == 0
+            && let Some((eight, after)) = bytes.split_first_chunk()
+        {
+            self.sum = (self.sum ^ u64::from_le_bytes(*eight)).wrapping_mul(PRIME);
+            bytes = after;
+        }
+        for byte in bytes {
+            self.rest |= u64::from(*byte) << (8 * self.count);
+            self.count += 1;
+            if self.count == 8 {
+                self.sum = (self.sum ^ self.rest).wrapping_mul(PRIME);
+                (self.rest, self.count) = (0, 0);
+            }
+        }
+    }
+
+    fn sum(self) -> u64 {
+        let last = (self.sum ^ self.rest).wrapping_mul(PRIME);
+        (last ^ u64::from(self.count)).wrapping_mul(PRIME)
     }
 }
 
