@@ -10,8 +10,8 @@ use aho_corasick::packed;
 use crate::text::Text;
 use crate::{Anchor, Shape, Signature};
 
-/// So much of a text is searched at once.
-const STRETCH: u64 = 4096;
+/// So much of a text is searched at once, besides what a match takes: where few ask, most of it need not be searched.
+const STRETCH: u64 = 256;
 
 /// The literals of all signatures.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Inner {
             return false;
         }
         if at < known.from || last >= known.until {
-            let end = text.end().min(at + STRETCH);
+            let end = text.end().min(last + self.longest + STRETCH);
             let found = searcher.find(text.slice(at, end));
             known.from = at;
             known.until = found.map_or((end + 1).saturating_sub(self.longest), |found| {
