@@ -19,6 +19,7 @@ mod joined;
 mod json;
 mod parts;
 
+use crate::json_path::JsonPath;
 use crate::opening::{Begun, REACH};
 use crate::pieced::PiecedText;
 use crate::scanner::Scanner;
@@ -134,6 +135,15 @@ impl Joins {
             Pieces::Json(json) => json.read(bytes, self.at, &mut self.events),
         }
         self.at += bytes.len() as u64;
+    }
+
+    /// Moves a reader of the structure of the body on from a position, up to another one at most, if that is read here
+    /// too: to where it is then.
+    pub(crate) fn lead(&mut self, path: &mut JsonPath, (from, to): (u64, u64)) -> u64 {
+        match &mut self.pieces {
+            Pieces::Json(json) => json.lead(path, (from, to)),
+            Pieces::Form(_) | Pieces::Parts(_) => from,
+        }
     }
 
     /// The first position that may belong to a line that parts the body, not read to its end.

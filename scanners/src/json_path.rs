@@ -5,6 +5,7 @@
 //! are bounded; what is deeper or longer is not named.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 mod marks;
 
@@ -38,7 +39,7 @@ pub(crate) enum Read<'a> {
     Other,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 enum Step {
     /// Where its name starts among the names.
     Key(usize),
@@ -59,65 +60,108 @@ const DEPTH_MAX: usize = 64;
 /// The longest key that is named.
 const KEY_MAX: usize = 64;
 
+/// Who is told of the structure while it is read.
+pub(crate) trait Follow {
+    /// A bracket, a brace, a colon or a comma.
+    fn structure(&mut self, byte: u8);
+    /// A string begins.
+    fn begin_string(&mut self);
+    /// More of a string: where it stands in the bytes that are read, and whether it ends there.
+    fn string(&mut self, bytes: &[u8], place: Range<usize>, ends: bool);
+}
+
+/// Nobody.
+impl Follow for () {
+    fn structure(&mut self, _: u8) {}
+    fn begin_string(&mut self) {}
+    fn string(&mut self, _: &[u8], _: Range<usize>, _: bool) {}
+}
+
 impl JsonPath {
     /// Reads on.
     ///
     /// Of what [`JsonPath::read_next`] keeps of strings, only that which names keys; and no index.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
-        let mut marks = Marks::of(bytes, self.escaped);
-        // The string that was read last, if it stands in these bytes.
-        let mut last = None;
-        let mut at = 0;
-        if self.in_string {
-            let end = marks.end_of_string(0, &mut self.escaped);
-            self.keep(key_at(bytes, (0, end)));
-            self.in_string = end == bytes.len();
-            at = end + 1;
-        }
-        while at < bytes.len() {
-            let start = self.skip_structure(&mut marks, at, &mut last);
-            if !self.in_string {
-                break;
-            }
-            let end = marks.end_of_string(start, &mut self.escaped);
-            last = Some((start, end));
-            self.in_string = end == bytes.len();
-            at = end + 1;
-        }
-        if let Some(string) = last {
-            self.string.clear();
-            self.string.extend_from_slice(key_at(bytes, string));
-        }
+        self.read_for(bytes, &mut ());
     }
 
-    /// Reads up to the next string, its quote included; up to where. Given is where the last string stands.
-    fn skip_structure(
-        &mut self,
-        marks: &mut Marks<'_>,
-        from: usize,
-        last: &mut Option<(usize, usize)>,
-    ) -> usize {
-        let mut at = from;
+    /// The same, and tells another of it.
+    #[inline]
+    pub(crate) fn read_for(&mut self, bytes: &[u8], follower: &mut impl Follow) {
+        let mut marks = Marks::of(bytes, self.escaped);
+        let mut at = 0;
+        if self.in_string {
+            let string = self.rest_of_string(&mut marks, 0, follower);
+            at = string.end + 1;
+            self.keep(bytes.get(string).unwrap_or_default());
+        }
+        // The string that was read last, if it stands in these bytes.
+        let mut last = None;
         loop {
             let next = marks.next_outside(at);
-            let Some(byte) = marks.bytes.get(next) else {
-                return marks.bytes.len();
+            let Some(byte) = bytes.get(next) else {
+                break;
             };
             at = next + 1;
+            if *byte == b'"' {
+                follower.begin_string();
+                self.in_string = true;
+                self.string.clear();
+                let string = self.rest_of_string(&mut marks, at, follower);
+                at = string.end + 1;
+                last = Some(string);
+                continue;
+            }
             if *byte == b':'
                 && self.beyond == 0
                 && let Some(string) = last.take()
             {
-                self.string.clear();
-                self.string.extend_from_slice(key_at(marks.bytes, string));
+                self.keep(bytes.get(string).unwrap_or_default());
             }
-            if self.enter(*byte) {
-                self.in_string = true;
-                *last = None;
-                self.string.clear();
-                return at;
-            }
+            follower.structure(*byte);
+            self.enter(*byte);
         }
+        if let Some(string) = last {
+            self.keep(bytes.get(string).unwrap_or_default());
+        }
+    }
+
+    /// The rest of the string in which an index is, as far as it is at hand.
+    #[inline]
+    fn rest_of_string(
+        &mut self,
+        marks: &mut Marks<'_>,
+        from: usize,
+        follower: &mut impl Follow,
+    ) -> Range<usize> {
+        let end = marks.end_of_string(from, &mut self.escaped);
+        self.in_string = end == marks.bytes.len();
+        follower.string(marks.bytes, from..end, !self.in_string);
+        from..end
+    }
+
+    /// Goes to where another reader of the same document is, which takes this one's memory.
+    pub(crate) fn trade(&mut self, other: &mut JsonPath) {
+        std::mem::swap(self, other);
+    }
+
+    /// Goes to where another reader of the same document is.
+    pub(crate) fn go_to(&mut self, other: &JsonPath) {
+        let JsonPath {
+            stack,
+            names,
+            string,
+            indexes,
+            ..
+        } = self;
+        stack.clone_from(&other.stack);
+        names.clone_from(&other.names);
+        string.clone_from(&other.string);
+        indexes.clone_from(&other.indexes);
+        self.beyond = other.beyond;
+        self.in_string = other.in_string;
+        self.escaped = other.escaped;
+        self.key_next = other.key_next;
     }
 
     /// Reads on from an index: up to where a string starts, all of it that is at hand, or its end.
@@ -313,12 +357,6 @@ impl JsonPath {
             }
         }
     }
-}
-
-/// As much of a string that stands here as is named of a key.
-fn key_at(bytes: &[u8], (start, end): (usize, usize)) -> &[u8] {
-    let end = end.min(start + KEY_MAX + 1);
-    bytes.get(start..end).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,16 +5,25 @@
 //! told by a hash; levels deeper than [`DEPTH_MAX`] count as one.
 
 use super::{Event, Key, PRIME, SEED};
-use crate::json_path::Marks;
+use crate::json_path::{Follow, JsonPath};
+use std::ops::Range;
 
 /// The reader of one document, or of several in a row.
 #[derive(Default)]
 pub(crate) struct JsonStrings {
+    path: JsonPath,
+    /// Where the structure stood shortly before the end of what was read last, for who asks for paths there.
+    before: Option<(u64, JsonPath)>,
+    keys: Keys,
+}
+
+/// What tells of which text the strings are.
+#[derive(Default)]
+struct Keys {
     stack: Vec<Level>,
     /// Levels deeper than the stack goes.
     beyond: u32,
     string: Option<StringKind>,
-    escaped: bool,
     /// Of the last key, and of the one being read.
     name: u64,
     hash: Hash,
@@ -36,67 +45,94 @@ enum StringKind {
 
 const DEPTH_MAX: usize = 64;
 
+/// So many of the last bytes are read again by who asks for paths.
+const TAIL: usize = 128;
+
 impl JsonStrings {
     /// Reads on from a position.
     pub(crate) fn read(&mut self, bytes: &[u8], at: u64, events: &mut Vec<Event>) {
-        let mut marks = Marks::of(bytes, self.escaped);
-        let mut from = 0;
-        while from < bytes.len() {
-            from = match self.string {
-                Some(kind) => self.read_string(kind, (&mut marks, from), (at, events)),
-                None => self.read_structure(&mut marks, from),
-            };
+        let split = bytes.len().saturating_sub(TAIL);
+        let (first, last) = bytes.split_at(if split < TAIL { 0 } else { split });
+        let mut at = at;
+        if !first.is_empty() {
+            self.read_on(first, at, events);
+            at += first.len() as u64;
+            let (there, path) = self.before.get_or_insert_with(Default::default);
+            path.go_to(&self.path);
+            *there = at;
+        }
+        self.read_on(last, at, events);
+    }
+
+    fn read_on(&mut self, bytes: &[u8], at: u64, events: &mut Vec<Event>) {
+        let keys = &mut self.keys;
+        let mut strings = Strings { keys, at, events };
+        self.path.read_for(bytes, &mut strings);
+    }
+
+    /// Moves a reader of the same document on from a position, up to another one at most: to where it is then.
+    pub(crate) fn lead(&mut self, path: &mut JsonPath, (from, to): (u64, u64)) -> u64 {
+        match &mut self.before {
+            Some((at, before)) if from < *at && *at <= to => {
+                path.trade(before);
+                // What it is given is of no use to others.
+                std::mem::replace(at, 0)
+            }
+            _ => from,
+        }
+    }
+}
+
+/// The strings of some bytes, as they are read.
+struct Strings<'a> {
+    keys: &'a mut Keys,
+    /// The position of the first byte.
+    at: u64,
+    events: &'a mut Vec<Event>,
+}
+
+impl Follow for Strings<'_> {
+    #[inline]
+    fn structure(&mut self, byte: u8) {
+        match byte {
+            b'{' | b'[' => self.keys.descend(byte == b'['),
+            b'}' | b']' => self.keys.ascend(),
+            _ => self.keys.after_colon = byte == b':',
         }
     }
 
-    /// Reads on in a string; up to where.
-    fn read_string(
-        &mut self,
-        kind: StringKind,
-        (marks, from): (&mut Marks<'_>, usize),
-        (at, events): (u64, &mut Vec<Event>),
-    ) -> usize {
-        let end = marks.end_of_string(from, &mut self.escaped);
+    #[inline]
+    fn begin_string(&mut self) {
+        self.keys.begin_string();
+    }
+
+    #[inline]
+    fn string(&mut self, bytes: &[u8], place: Range<usize>, ends: bool) {
+        let Some(kind) = self.keys.string else {
+            return;
+        };
         match kind {
-            StringKind::Name => {
-                self.hash
-                    .add(marks.bytes.get(from..end).unwrap_or_default());
-                self.name = self.hash.sum();
-            }
-            StringKind::Value(key) if end > from => events.push(Event::Text {
-                from: at + from as u64,
-                to: at + end as u64,
+            StringKind::Name => self.keys.read_name(bytes.get(place).unwrap_or_default()),
+            StringKind::Value(key) if !place.is_empty() => self.events.push(Event::Text {
+                from: self.at + place.start as u64,
+                to: self.at + place.end as u64,
                 key,
             }),
             StringKind::Value(_) => {}
         }
-        if end < marks.bytes.len() {
-            self.string = None;
+        if ends {
+            self.keys.string = None;
             if kind != StringKind::Name {
-                events.push(Event::End);
+                self.events.push(Event::End);
             }
         }
-        end + 1
     }
+}
 
-    /// Reads up to the next string; up to where.
-    fn read_structure(&mut self, marks: &mut Marks<'_>, from: usize) -> usize {
-        let mut next = marks.next_outside(from);
-        while let Some(byte) = marks.bytes.get(next) {
-            match byte {
-                b'"' => {
-                    self.begin_string();
-                    break;
-                }
-                b'{' | b'[' => self.descend(*byte == b'['),
-                b'}' | b']' => self.ascend(),
-                b':' => self.after_colon = true,
-                b',' => self.after_colon = false,
-                _ => {}
-            }
-            next = marks.next_outside(next + 1);
-        }
-        next + 1
+impl Keys {
+    fn read_name(&mut self, bytes: &[u8]) {
+        self.hash.add(bytes);
+        self.name = self.hash.sum();
     }
 
     fn begin_string(&mut self) {

@@ -158,7 +158,9 @@ impl Session {
 
     fn put_out(&mut self, out: u64, sink: &mut Sink) {
         if let Some(path) = &mut self.path {
-            path.read(self.layer.slice(self.released, out));
+            let joins = self.joins.iter_mut();
+            let from = joins.fold(self.released, |from, joins| joins.lead(path, (from, out)));
+            path.read(self.layer.slice(from, out));
         }
         if let Some(passes) = &self.passes {
             let cleared = passes.cleared(self.released, out);
