@@ -13,6 +13,7 @@ pub(crate) use marks::Marks;
 
 /// The structure around a position.
 #[derive(Clone, Default)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct JsonPath {
     stack: Vec<Step>,
     /// The names of the keys in `stack`, one after the other.
@@ -40,6 +41,7 @@ pub(crate) enum Read<'a> {
 }
 
 #[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 enum Step {
     /// Where its name starts among the names.
     Key(usize),

@@ -220,6 +220,8 @@ impl Hash {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The strings of a document, each with its path, read in pieces of this length.
@@ -260,5 +262,35 @@ mod tests {
         };
         assert!(one == two && two == five);
         assert!(x != one && three != one && three != four);
+    }
+
+    proptest! {
+        #[test]
+        fn who_is_led_is_where_who_reads_all_is(
+            pieces in proptest::collection::vec((r#"[{}\[\]:,]{1,9}|\{"a[0-9]":|"[a-z\\]{0,9}",?|"[a-z "]{60,200}"|\\{1,3}"#, 0..3), 0..200),
+            looks in proptest::collection::vec(1_usize..900, 1..40),
+            held in proptest::collection::vec(0_usize..400, 40),
+        ) {
+            let text: String = pieces.into_iter().map(|(piece, _)| piece).collect();
+            let bytes = text.as_bytes();
+            let (mut reader, mut events) = (JsonStrings::default(), Vec::new());
+            let (mut led, mut alone) = (JsonPath::default(), JsonPath::default());
+            let (mut read, mut released) = (0, 0);
+            for (look, held) in looks.into_iter().zip(held) {
+                let to = (read + look).min(bytes.len());
+                reader.read(&bytes[read..to], read as u64, &mut events);
+                read = to;
+                let out = read.saturating_sub(held).max(released);
+                let from = reader.lead(&mut led, (released as u64, out as u64));
+                let from = usize::try_from(from).unwrap();
+                prop_assert!(released <= from && from <= out);
+                led.read(&bytes[from..out]);
+                alone.read(&bytes[released..out]);
+                released = out;
+                let name = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
+                prop_assert_eq!(led.display(name), alone.display(name));
+                prop_assert_eq!(&led, &alone);
+            }
+        }
     }
 }
