@@ -105,12 +105,13 @@ impl Index {
             }
         }
         rows.tell_openings();
+        let vocabulary = Vocabulary::new(signatures, |row| rows.of_numbers(row));
         Ok(Index {
             first_pass: FirstPass::new(&anchors, &rows),
             anchors,
             rows,
             inner: Inner::new(signatures),
-            vocabulary: Vocabulary::new(signatures),
+            vocabulary,
             forms: signatures.iter().map(Form::of).collect(),
             email,
             user_info,

@@ -7,7 +7,7 @@
 //! the first is reported.
 
 use crate::mask::mask_byte;
-use crate::pen::{Pen, Writer};
+use crate::pen::{Pen, Runs, Writer};
 use crate::search::Found;
 use crate::view::Open;
 use crate::{MaskSet, Signature};
@@ -140,16 +140,45 @@ impl Canvas<'_> {
         painted.map(|(range, _)| range).collect()
     }
 
-    /// The bytes of a stretch that are here, as they are to be shown; goes on with its mask.
-    fn shown(&self, stretch: &Stretch, id: &str, mask: &mut Written) -> Vec<u8> {
-        let start = stretch.start.max(self.from);
-        let first = self.index(start);
-        let last = self.index(stretch.end).min(self.bytes.len()).max(first);
-        let Pen::Runs(runs) = mask.pen else {
-            let shown = stretch.shown + (start - stretch.start);
-            let shown = (shown..).take(last - first);
-            return shown.map(|at| mask_byte(id, at)).collect();
+    /// Which of the bytes here are of a stretch.
+    fn indexes(&self, stretch: &Stretch) -> Range<usize> {
+        let first = self.index(stretch.start.max(self.from));
+        first..self.index(stretch.end).min(self.bytes.len()).max(first)
+    }
+
+    /// Paints the bytes of a stretch that are here and not painted yet; goes on with its mask.
+    fn paint(
+        &mut self,
+        stretch: &Stretch,
+        id: &str,
+        (mask, half, half_from): (&mut Written, Half, u64),
+    ) {
+        let places = self.indexes(stretch);
+        let new = match mask.pen {
+            Pen::Runs(runs) => self.shown(stretch, id, (mask, runs)),
+            Pen::Plain | Pen::Over => Vec::new(),
         };
+        let from = self.from + places.start as u64;
+        let label_from = stretch.shown + (from - stretch.start);
+        let bytes = self.bytes.get_mut(places.clone()).unwrap_or_default();
+        let painted = self.painted.get_mut(places).unwrap_or_default();
+        let there = bytes.iter_mut().zip(painted).enumerate();
+        for (index, (byte, painted)) in there.filter(|(_, (_, painted))| !**painted) {
+            let position = from + index as u64;
+            let half_offset = position.checked_sub(half_from);
+            let half = half_offset.and_then(|offset| half.byte(offset));
+            let label = || mask_byte(id, label_from + index as u64);
+            *byte = half.unwrap_or_else(|| new.get(index).copied().unwrap_or_else(label));
+            *painted = true;
+        }
+    }
+
+    /// The bytes of a stretch that are here, as a mask shows them that is written in runs; goes on with it.
+    fn shown(&self, stretch: &Stretch, id: &str, (mask, runs): (&mut Written, Runs)) -> Vec<u8> {
+        let Range {
+            start: first,
+            end: last,
+        } = self.indexes(stretch);
         let there = self.index(stretch.end).min(self.original.len());
         let there = self.original.get(first..there).unwrap_or_default();
         let runs = match stretch.pen {
@@ -239,26 +268,15 @@ impl Ledger {
         for stretch in stretches.filter(|stretch| stretch.start < to) {
             let row = signatures.get(stretch.signature as usize);
             let id = row.map_or("", |row| &row.id);
-            let start = stretch.start.max(from);
             // A match may start in the middle of an encoded character, whose start stays.
-            let first = canvas.index(start);
-            if stretch.start == start && canvas.painted.get(first) == Some(&false) {
+            let first = canvas.index(stretch.start);
+            if stretch.start >= from && canvas.painted.get(first) == Some(&false) {
                 self.half = Half::of((before, &canvas.original), first);
-                self.half_from = start;
+                self.half_from = stretch.start;
             }
             let mut mask = self.begun(&stretch, &known, from);
-            let new = canvas.shown(&stretch, id, &mut mask);
+            canvas.paint(&stretch, id, (&mut mask, self.half, self.half_from));
             self.go_on(mask);
-            let half = (start..).map(|position| {
-                let offset = position.checked_sub(self.half_from);
-                offset.and_then(|offset| self.half.byte(offset))
-            });
-            let places = canvas.bytes.iter_mut().zip(&mut canvas.painted);
-            for (((byte, painted), new), half) in places.skip(first).zip(new).zip(half) {
-                if !std::mem::replace(painted, true) {
-                    *byte = half.unwrap_or(new);
-                }
-            }
         }
         let masks = canvas.masks();
         self.forget_painted(to);
@@ -316,16 +334,21 @@ impl Ledger {
     /// The findings that are due when nothing undecided starts before `hold`.
     pub(crate) fn due(&mut self, hold: u64, opens: &[Open]) -> Vec<Due> {
         let limit = opens.iter().map(|open| open.at).min().unwrap_or(u64::MAX);
-        let (mut due, rest): (Vec<Due>, Vec<Due>) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition(|(found, _)| found.end <= hold && found.end < limit);
-        self.pending = rest;
+        let is_due = |(found, _): &Due| found.end <= hold && found.end < limit;
+        let mut due = std::mem::take(&mut self.pending);
+        // Mostly all are.
+        if !due.iter().all(is_due) {
+            (due, self.pending) = due.into_iter().partition(is_due);
+        }
         self.drop_shorter_twins(&mut due, opens);
-        due.sort_by_key(|(found, _)| {
+        let order = |(found, _): &Due| {
             // Of twins of one length, the one with the most encodings undone.
             let twin = (Reverse(found.level), found.fingerprint);
             (found.end, found.start, found.signature, twin)
-        });
+        };
+        if !due.is_sorted_by_key(order) {
+            due.sort_by_key(order);
+        }
         due.retain(|(found, _)| self.report(found));
         let open = opens.iter().map(|open| open.start);
         let pending = self.pending.iter().map(|(found, _)| found.start);
@@ -345,6 +368,10 @@ impl Ledger {
         let opens = opens.map(|open| (open.start, open.signature, u64::MAX));
         let mut known: Vec<(u64, u32, u64)> = found.chain(opens).collect();
         known.sort_unstable();
+        let mut pairs = known.array_windows();
+        if !pairs.any(|[one, next]| (one.0, one.1) == (next.0, next.1)) {
+            return;
+        }
         due.retain(|(found, _)| {
             let this = (found.start, found.signature, found.end);
             let longer = known.partition_point(|other| *other <= this);

@@ -84,6 +84,21 @@ impl Number {
         }
     }
 
+    /// The digits of the groups of [`Number::groups`], as far as they are known, as numbers.
+    pub(crate) fn digits_in(self, there: &[u8]) -> impl Iterator<Item = u8> {
+        let mut place = 0;
+        let is_digit = move |place: u32| {
+            let rest = self.digits.checked_shr(place);
+            rest.is_some_and(|rest| rest & 1 == 1)
+        };
+        std::iter::from_fn(move || {
+            place += u32::from(!is_digit(place));
+            let digit = there.get(place as usize).filter(|_| is_digit(place))?;
+            place += 1;
+            Some(digit.wrapping_sub(b'0'))
+        })
+    }
+
     /// Where a number of up to `max` digits could end, with single bytes of `separators` between
     /// two digits and no digit after it: the places of last digits, as bits. `None` where more than
     /// is known here would tell.

@@ -55,6 +55,21 @@ pub(crate) struct Before {
     pub(crate) second: Option<u8>,
 }
 
+/// What is known of the words that stand before a place, as far as they are of a context.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WordsNear {
+    pub(crate) are_none: bool,
+    /// The rows of digits that ask for any of them, as [`Rows::of_numbers`].
+    pub(crate) numbers: u64,
+}
+
+impl WordsNear {
+    pub(crate) const UNKNOWN: WordsNear = WordsNear {
+        are_none: false,
+        numbers: u64::MAX,
+    };
+}
+
 /// A signature that could match somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Survivor {
@@ -116,27 +131,42 @@ impl Rows {
         self.numbers.iter_mut().for_each(Numbers::tell_openings);
     }
 
+    /// A signature among the first rows of digits, as a bit of its row; zero if it is none of them.
+    pub(crate) fn of_numbers(&self, signature: u32) -> u64 {
+        let first = self.numbers.first();
+        let row = first.and_then(|bank| {
+            let mut kinds = bank.kinds.iter();
+            kinds.position(|kind| kind.members.contains(&signature))
+        });
+        row.map_or(0, |row| 1 << row)
+    }
+
     /// What could start at the start of `there` after these bytes, by the runs and the first bytes alone. The
     /// number there, if a digit stands first, how long the word is, and the runs, which are told when they are
     /// asked for.
     #[inline]
     pub(crate) fn could_start(
         &self,
-        (before, is_quiet): (Before, bool),
+        (before, words): (Before, WordsNear),
         there: &[u8],
         number: Option<Number>,
         (word, runs): (RunLength, impl Fn() -> Runs),
     ) -> Could {
         let mut could = Could::default();
         if let Some(number) = number {
-            for bank in &self.numbers {
-                could.numbers |= bank.could_start((before.last, is_quiet), number, there);
-            }
+            could.numbers = self.numbers.split_first().is_some_and(|(first, others)| {
+                first.could_start((before.last, words.numbers), number, there)
+                    || others.iter().any(|bank| {
+                        // Which of their words stand near is not known.
+                        let asked = if words.are_none { 0 } else { u64::MAX };
+                        bank.could_start((before.last, asked), number, there)
+                    })
+            });
         }
         let mut lengths = None;
         for (place, bank) in self.banks.iter().enumerate() {
             let mut alive = bank.after(before);
-            if is_quiet {
+            if words.are_none {
                 alive &= !bank.needs.word;
             }
             // What says no to most comes first.
@@ -172,8 +202,10 @@ impl Rows {
     ) -> Option<Number> {
         let (there, ended) = (place.text.from(place.at), place.text.ended);
         let number = could.numbers.then(|| Number::at(there, ended));
-        for (bank, number) in self.numbers.iter().zip(number.iter().cycle()) {
-            bank.survivors(before.last, *number, place, survivors);
+        for (order, bank) in self.numbers.iter().enumerate() {
+            if let Some(number) = number {
+                bank.survivors((before.last, order == 0), number, place, survivors);
+            }
         }
         let runs = could.more.then(|| Runs::at(there, ended));
         for (number, bank) in self.banks.iter().enumerate() {
@@ -192,7 +224,9 @@ impl Rows {
             if alive == 0 {
                 continue;
             }
-            let alive = with_words(bank.ending(alive, there), (&bank.kinds, bank.needs), place);
+            let alive = bank.ending(alive, there);
+            let alive = with_words(alive, (&bank.kinds, bank.needs, 0), place);
+            let alive = bank.probed(alive, there);
             take(&bank.kinds, alive, place, survivors);
         }
         if survivors.len() > 1 {
@@ -247,14 +281,15 @@ impl Needs {
 }
 
 /// Those of the rows that need no word, and all where there are words, or where it is cheaper to look
-/// for those of few rows.
+/// for those of few rows; what the rows take besides is told.
 fn with_words<Form>(
     alive: u64,
-    (kinds, needs): (&[Kind<Form>], Needs),
+    (kinds, needs, besides): (&[Kind<Form>], Needs, u32),
     place: &mut Surroundings<'_>,
 ) -> u64 {
     let asking = alive & needs.far();
-    if asking == 0 || !place.is_read() && place.spend(effort(kinds, asking)) <= EFFORT_MAX {
+    if asking == 0 || !place.is_read() && place.spend(effort(kinds, asking) + besides) <= EFFORT_MAX
+    {
         return alive;
     }
     if place.context().is_empty() {

@@ -231,7 +231,9 @@ impl Search {
             Step::More => return true,
             Step::No => {}
             Step::Match { end, doubtful } => {
-                let matched = Found::of(candidate, (end, doubtful), (scanner, text));
+                let stretch = candidate.start..end;
+                let fingerprint = seen.fingerprint(text, stretch, &scanner.key);
+                let matched = Found::of(candidate, (end, doubtful), fingerprint);
                 found.found.push(matched);
             }
             Step::Open(mut swallow) => {
@@ -284,9 +286,8 @@ impl Search {
             if byte == Some(b'@') {
                 self.look_at_sign(scanner, (text, &mut seen), found);
             }
-            if let Some(until) = self.nearby.quiet_until() {
-                places.be_quiet_until(text.index(until + 1));
-            }
+            let (until, is_quiet, numbers) = self.nearby.known_until();
+            places.know_words_until(text.index(until + 1), is_quiet, numbers);
         }
         self.next = self.next.max(text.end());
     }
@@ -451,12 +452,7 @@ impl Search {
 
 impl Found {
     /// A match that ends here.
-    fn of(
-        candidate: &Candidate,
-        (end, doubtful): (u64, bool),
-        (scanner, text): (&Scanner, &Text<'_>),
-    ) -> Found {
-        let value = text.slice(candidate.start, end);
+    fn of(candidate: &Candidate, (end, doubtful): (u64, bool), fingerprint: Fingerprint) -> Found {
         Found {
             start: candidate.start,
             end,
@@ -466,7 +462,7 @@ impl Found {
             level: 0,
             ran_on: false,
             pen: Pen::Plain,
-            fingerprint: scanner.key.fingerprint(value),
+            fingerprint,
         }
     }
 

@@ -4,10 +4,10 @@
 
 use std::ops::Range;
 
-use crate::ByteSet;
 use crate::confirm::{Swallow, Swallowed};
 use crate::number::Number;
 use crate::text::{Text, run_length};
+use crate::{ByteSet, Fingerprint, FingerprintKey};
 
 /// What was seen.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub(crate) struct Seen {
     swallowed: Vec<Swallowed>,
     ended: Option<Swallowed>,
     runs: [Run; RUNS],
+    /// The last match, and its fingerprint.
+    fingerprint: Option<(Range<u64>, Fingerprint)>,
 }
 
 /// So many runs are remembered.
@@ -56,6 +58,23 @@ impl Seen {
     pub(crate) fn is_swallowed(&self, which: (u32, bool), stretch: &Range<u64>) -> bool {
         let mut known = self.swallowed.iter().chain(&self.ended);
         known.any(|other| other.holds(which, stretch))
+    }
+
+    /// The fingerprint of a match: many signatures may match in one place.
+    pub(crate) fn fingerprint(
+        &mut self,
+        text: &Text<'_>,
+        stretch: Range<u64>,
+        key: &FingerprintKey,
+    ) -> Fingerprint {
+        if let Some((of, fingerprint)) = &self.fingerprint
+            && *of == stretch
+        {
+            return *fingerprint;
+        }
+        let fingerprint = key.fingerprint(text.slice(stretch.start, stretch.end));
+        self.fingerprint = Some((stretch, fingerprint));
+        fingerprint
     }
 
     /// How many bytes from a position on are of an alphabet, `room` at most: that of a segment of a

@@ -9,6 +9,7 @@ use crate::anchors::Anchors;
 use crate::number::{DIGITS, Number};
 use crate::rows::{
     ASSIGNING, BASE64_LONG, BESIDES, Before, CAPITAL, Could, LONG, PHRASE, Rows, Runs, WIDE, WORDS,
+    WordsNear,
 };
 
 use crate::simd::{AsciiSet, BLOCK, masks};
@@ -81,7 +82,9 @@ impl FirstPass {
             spaced: before.is_none_or(|byte| *byte == b' '),
             digits: 0,
             digits_at: usize::MAX,
-            quiet: 0,
+            known: 0,
+            is_quiet: false,
+            numbers: u64::MAX,
         };
         places.ahead = places.read(from);
         places.beyond = places.read(from + BLOCK);
@@ -173,8 +176,11 @@ pub(crate) struct Places<'a> {
     /// Which bytes of a block and the next one are digits, and the index of the block.
     digits: u128,
     digits_at: usize,
-    /// No word of any context stands before the next places, this one excluded.
-    quiet: usize,
+    /// What is known of the words before the next places, this one excluded: whether there are none, and which
+    /// rows of digits ask for any.
+    known: usize,
+    is_quiet: bool,
+    numbers: u64,
 }
 
 impl Iterator for Places<'_> {
@@ -265,9 +271,10 @@ impl Places<'_> {
         self.spaced = spaces >> 63 == 1;
     }
 
-    /// No word of any context stands before the next places, this one excluded.
-    pub(crate) fn be_quiet_until(&mut self, place: usize) {
-        self.quiet = place;
+    /// Before the next places, this one excluded, no word of any context stands, or only such as these rows of digits
+    /// ask for.
+    pub(crate) fn know_words_until(&mut self, place: usize, is_quiet: bool, numbers: u64) {
+        (self.known, self.is_quiet, self.numbers) = (place, is_quiet, numbers);
     }
 
     /// The rows that could start at a place of the block, by the runs and the first bytes, if a gate is open
@@ -293,7 +300,15 @@ impl Places<'_> {
         let at_hand = (there.len(), self.ended);
         let word = Runs::word_from_masks(words, bit, at_hand);
         let runs = || Runs::from_masks(blocks(), bit, at_hand);
-        let before = (before, index < self.quiet);
+        let words_near = if index < self.known {
+            WordsNear {
+                are_none: self.is_quiet,
+                numbers: self.numbers,
+            }
+        } else {
+            WordsNear::UNKNOWN
+        };
+        let before = (before, words_near);
         let could = self
             .rows_of
             .could_start(before, there, number, (word, runs));

@@ -48,8 +48,26 @@ struct Word {
     bytes: Box<[u8]>,
     /// The signatures, sorted.
     rows: Vec<u32>,
-    /// The kinds of those.
+    /// Which those are.
+    asking: Asking,
+}
+
+/// Which signatures ask for words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Asking {
+    /// Their kinds.
     kinds: u64,
+    /// Those that are rows of digits, as bits: see [`Rows::of_numbers`](crate::rows::Rows::of_numbers).
+    numbers: u64,
+}
+
+impl Asking {
+    fn with(self, other: Asking) -> Asking {
+        Asking {
+            kinds: self.kinds | other.kinds,
+            numbers: self.numbers | other.numbers,
+        }
+    }
 }
 
 /// Words by a kind of the bytes they start with.
@@ -70,11 +88,13 @@ pub(crate) struct Nearby {
     words: Vec<Standing>,
     /// Up to where words were looked for.
     until: u64,
-    /// The place that was asked for last, how many of the words start before it, and the kinds of the
-    /// signatures that ask for any of those.
+    /// The place that was asked for last, how many of the words start before it, and which signatures
+    /// ask for any of those.
     at: u64,
     count: usize,
-    kinds: u64,
+    asking: Asking,
+    /// Which rows of digits ask for any of all these words.
+    numbers: u64,
     /// What was spent on looking for words otherwise, and since which place.
     spent: u32,
     spent_from: u64,
@@ -115,8 +135,8 @@ impl Surroundings<'_> {
 struct Standing {
     start: u64,
     word: u32,
-    /// The kinds of the signatures that ask for it.
-    kinds: u64,
+    /// Which signatures ask for it.
+    asking: Asking,
 }
 
 /// The words that start so shortly before a place that they could count there.
@@ -124,8 +144,8 @@ struct Standing {
 pub(crate) struct Context<'a> {
     vocabulary: &'a Vocabulary,
     standing: &'a [Standing],
-    /// The kinds of the signatures that ask for any of them.
-    kinds: u64,
+    /// Which signatures ask for any of them.
+    asking: Asking,
 }
 
 impl<'a> Context<'a> {
@@ -137,7 +157,13 @@ impl<'a> Context<'a> {
     /// Whether a signature may ask for one of them.
     #[inline]
     pub(crate) fn may_suit(self, signature: u32) -> bool {
-        self.kinds & kind_of(signature) != 0
+        self.asking.kinds & kind_of(signature) != 0
+    }
+
+    /// Which rows of digits ask for one of them, as [`Rows::of_numbers`](crate::rows::Rows::of_numbers) counts them.
+    #[inline]
+    pub(crate) fn numbers(self) -> u64 {
+        self.asking.numbers
     }
 
     /// The signatures that ask for any of them; some more than once.
@@ -170,13 +196,18 @@ fn kind_of(signature: u32) -> u64 {
 }
 
 impl Word {
-    fn new(bytes: Box<[u8]>, mut rows: Vec<u32>) -> Word {
+    fn new(bytes: Box<[u8]>, mut rows: Vec<u32>, numbers: &impl Fn(u32) -> u64) -> Word {
         rows.dedup();
-        let kinds = rows
-            .iter()
-            .map(|row| kind_of(*row))
-            .fold(0, |all, kind| all | kind);
-        Word { bytes, rows, kinds }
+        let asking = rows.iter().map(|row| Asking {
+            kinds: kind_of(*row),
+            numbers: numbers(*row),
+        });
+        let asking = asking.fold(Asking::default(), Asking::with);
+        Word {
+            bytes,
+            rows,
+            asking,
+        }
     }
 }
 
@@ -223,7 +254,8 @@ impl Table {
 }
 
 impl Vocabulary {
-    pub(crate) fn new(signatures: &[Arc<Signature>]) -> Vocabulary {
+    /// The words of these signatures; `numbers` tells them apart by [`Rows::of_numbers`](crate::rows::Rows::of_numbers).
+    pub(crate) fn new(signatures: &[Arc<Signature>], numbers: impl Fn(u32) -> u64) -> Vocabulary {
         let mut words: BTreeMap<Box<[u8]>, Vec<u32>> = BTreeMap::new();
         for (number, signature) in (0..).zip(signatures) {
             let context = signature.context.iter();
@@ -256,7 +288,7 @@ impl Vocabulary {
             }),
             words: words
                 .into_iter()
-                .map(|(bytes, rows)| Word::new(bytes, rows))
+                .map(|(bytes, rows)| Word::new(bytes, rows, &numbers))
                 .collect(),
             opening,
             long: Table::new(HEAD_BITS, long),
@@ -335,13 +367,17 @@ impl Vocabulary {
     ) {
         let there = text.from(start);
         standing.extend(words.filter_map(|word| {
-            let Word { bytes, kinds, .. } = self.words.get(word as usize)?;
+            let Word { bytes, asking, .. } = self.words.get(word as usize)?;
             let length = bytes.len().min(there.len());
             let same = there
                 .get(..length)?
                 .eq_ignore_ascii_case(bytes.get(..length)?);
-            let kinds = *kinds;
-            same.then_some(Standing { start, word, kinds })
+            let asking = *asking;
+            same.then_some(Standing {
+                start,
+                word,
+                asking,
+            })
         }));
     }
 }
@@ -367,7 +403,8 @@ impl Nearby {
         // Many ask at one place.
         if at > self.at {
             let earliest = at.saturating_sub(REACH);
-            if at > self.until {
+            let is_read = at > self.until;
+            if is_read {
                 let gone = self.words.partition_point(|word| word.start < earliest);
                 self.words.drain(..gone);
                 let from = self.until.max(earliest).max(text.base);
@@ -376,23 +413,29 @@ impl Nearby {
                 let to = at.max(whole.min(at + AHEAD));
                 vocabulary.read(text, (from, to), &mut self.words);
                 self.until = to;
+                let all = self.words.iter().map(|word| word.asking.numbers);
+                self.numbers = all.fold(0, |all, numbers| all | numbers);
             }
             self.at = at;
-            self.count = self.words.partition_point(|word| word.start < at);
-            let kinds = self.words.iter().take(self.count).map(|word| word.kinds);
-            self.kinds = kinds.fold(0, |all, kinds| all | kinds);
+            let mut more = self.words.get(self.count..).unwrap_or_default().iter();
+            if is_read || more.next().is_some_and(|word| word.start < at) {
+                self.count = self.words.partition_point(|word| word.start < at);
+                let standing = self.words.iter().take(self.count);
+                self.asking = standing.fold(Asking::default(), |all, word| all.with(word.asking));
+            }
         }
         Context {
             vocabulary,
             standing: self.words.get(..self.count).unwrap_or_default(),
-            kinds: self.kinds,
+            asking: self.asking,
         }
     }
 
-    /// Up to which place it is known that no word stands before the next ones.
+    /// Up to which place it is known which words stand before the next ones, whether there are none, and which
+    /// rows of digits ask for any, as [`Context::numbers`].
     #[inline]
-    pub(crate) fn quiet_until(&self) -> Option<u64> {
-        self.words.is_empty().then_some(self.until)
+    pub(crate) fn known_until(&self) -> (u64, bool, u64) {
+        (self.until, self.words.is_empty(), self.numbers)
     }
 
     /// Gives back room that was needed for a moment.
@@ -455,7 +498,7 @@ mod tests {
             };
             let mut signatures = Catalog::builtin().signatures().to_vec();
             signatures.push(Arc::new(own.compile().unwrap()));
-            let vocabulary = Vocabulary::new(&signatures);
+            let vocabulary = Vocabulary::new(&signatures, |_| 0);
             let mut bytes = Vec::new();
             for (between, word, upper) in &pieces {
                 bytes.extend_from_slice(between.as_bytes());

@@ -15,6 +15,7 @@ mod mend;
 mod money;
 mod numbers;
 mod short;
+mod sums;
 mod things;
 mod wallets;
 
@@ -22,6 +23,7 @@ use std::fmt;
 
 pub(crate) use crc::encode_base32;
 pub(crate) use generic::is_filled;
+pub(crate) use sums::{Figures, Sum};
 
 /// What a check says of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,10 @@ pub enum Verdict {
     /// It fails, but the check is only inferred: a finding of lower severity.
     Doubtful,
 }
+
+/// Tells of the first bytes of a text whether something may start there for which a check holds; yes, if they are
+/// too few to tell.
+pub(crate) type Probe = fn(&[u8]) -> bool;
 
 /// A check: a name, as data files call it, and a pure function of the matched bytes.
 #[derive(Clone, Copy)]
@@ -65,9 +71,33 @@ impl Check {
             "cnpj" => &[0x2_3342],
             "ch-ahv" => &[0x3442],
             "be-nrn" => &[0x2_2232, 0x632],
-            "cz-sk-birth" => &[0x64],
+            "cz-sk-birth" | "dk-cpr" => &[0x64],
+            "nhs" => &[0x334],
+            "phone-nanp" => &[0x334, 0x1334, 0x37],
+            "ein" => &[0x27],
+            "sin" | "au-tfn" | "au-acn" => &[0x333],
+            "cuit" => &[0x281],
+            "imei" => &[0x2661, 0x6261, 0x861],
+            "aadhaar" | "jp-my-number" => &[0x444],
+            "my-card" => &[0x624],
+            "au-abn" => &[0x2333],
+            "card-bare" => &[],
             "th-citizen" => &[0x1_4521],
             "kr-rrn" => &[0x67],
+            _ => return None,
+        })
+    }
+
+    /// What the digits of a number add up to for which the check holds.
+    pub(crate) fn sums(&self) -> Vec<Sum> {
+        Sum::of(self.name)
+    }
+
+    /// What asks less than the check and is asked first, before a pattern is.
+    pub(crate) fn probe(&self) -> Option<Probe> {
+        Some(match self.name {
+            "mrz" => things::may_be_mrz,
+            "bip39" => wallets::may_be_bip39,
             _ => return None,
         })
     }

@@ -13,11 +13,12 @@ pub(super) fn mrz(value: &[u8]) -> bool {
         .get(value.len().saturating_sub(44)..)
         .unwrap_or_default();
     let holds = |from: usize, to: usize| {
-        let expected = line.get(from..to).and_then(weights_731).map(|sum| sum % 10);
-        let check = line
-            .get(to)
-            .map(|byte| if *byte == b'<' { b'0' } else { *byte });
-        expected.is_some() && check.and_then(|byte| char::from(byte).to_digit(10)) == expected
+        let check = line.get(to).and_then(|byte| match byte {
+            b'<' => Some(0),
+            byte => char::from(*byte).to_digit(10),
+        });
+        let sum = || line.get(from..to).and_then(weights_731);
+        check.is_some_and(|check| sum().is_some_and(|sum| sum % 10 == check))
     };
     let all = || {
         let parts = [line.get(..10), line.get(13..20), line.get(21..43)];
@@ -26,6 +27,22 @@ pub(super) fn mrz(value: &[u8]) -> bool {
         weights_731(&joined).map(|sum| sum % 10) == check
     };
     line.len() == 44 && holds(0, 9) && holds(13, 19) && holds(21, 27) && holds(28, 42) && all()
+}
+
+/// Whether a machine readable zone may start here: in its second line, which up to three bytes part from the first
+/// one, check digits stand at fixed places, the last of them for certain.
+pub(super) fn may_be_mrz(there: &[u8]) -> bool {
+    const LINE: usize = 44;
+    let is_check = |byte: &u8| byte.is_ascii_digit() || *byte == b'<';
+    (LINE..=LINE + 3).any(|start| {
+        let Some(line) = there.get(start..start + LINE) else {
+            return true;
+        };
+        line.last().is_some_and(u8::is_ascii_digit)
+            && [9, 19, 27, 42]
+                .iter()
+                .all(|place| line.get(*place).is_some_and(is_check))
+    })
 }
 
 /// Vehicle identification number (ISO 3779, check digit of North America): transliterated

@@ -40,10 +40,19 @@ fn in_case(digits: &[u8]) -> Vec<u8> {
     lower.iter().zip(bits).map(cased).collect()
 }
 
+static LIST: LazyLock<WordList> = LazyLock::new(WordList::new);
+
+/// Whether a word of the list stands first, and so a mnemonic may.
+pub(super) fn may_be_bip39(there: &[u8]) -> bool {
+    let first = there.get(..=WORD_MAX).unwrap_or(there);
+    let end = first.iter().position(|byte| *byte == b' ');
+    let word = end.and_then(|end| first.get(..end));
+    word.map_or(first.len() <= WORD_MAX, |word| LIST.number(word).is_some())
+}
+
 /// The first 12, 15, 18, 21 or 24 words are a mnemonic: of the English list, with its checksum.
 /// Source: BIP-39.
 pub(super) fn bip39(text: &[u8]) -> bool {
-    static LIST: LazyLock<WordList> = LazyLock::new(WordList::new);
     let mut bits = Bits::default();
     let numbers = text
         .split(|byte| *byte == b' ')
@@ -65,6 +74,9 @@ struct WordList {
     /// By slot: the word that has it, or the next one that is free, and its number.
     slots: Vec<Option<(u64, u16)>>,
 }
+
+/// No word has more letters.
+const WORD_MAX: usize = 8;
 
 /// How many slots there are for the words: four for each.
 const SLOTS: usize = 1 << 13;
@@ -155,6 +167,8 @@ mod tests {
         assert!(bip39(format!("{words}about").as_bytes()));
         assert!(bip39(format!("{words}about and so on").as_bytes()));
         assert!(!bip39(format!("{words}abandon").as_bytes()));
+        assert!(may_be_bip39(words.as_bytes()) && may_be_bip39(b"aband"));
+        assert!(!may_be_bip39(b"the quick") && !may_be_bip39(b"abandoned about"));
         assert!(!bip39(
             b"the quick brown fox jumps over the lazy dog and looks on"
         ));

@@ -4,6 +4,7 @@ use super::leading::Leading;
 use super::runs::{ALPHABETS, LENGTHS, RUN_MAX, Runs, UNKNOWN};
 use super::{Before, Kind, Needs};
 use crate::ByteSet;
+use crate::checks::Probe;
 
 /// How many first bytes the matrix looks at.
 pub(super) const COLUMNS: usize = 16;
@@ -24,6 +25,8 @@ pub(super) struct Bank {
     /// The rows all columns of which allow letters and digits, and those of which allow all of base64.
     any_alnum: u64,
     any_base64: u64,
+    /// What is asked of the first bytes besides, by row.
+    probes: Vec<(u64, Probe)>,
 }
 
 impl Bank {
@@ -38,6 +41,7 @@ impl Bank {
             by_run: std::array::from_fn(|_| Box::new([0; LENGTHS])),
             any_alnum: 0,
             any_base64: 0,
+            probes: Vec::new(),
         }
     }
 
@@ -71,6 +75,8 @@ impl Bank {
             }
         }
         self.needs.add(bit, kind.asks);
+        let probe = leading.probe.and_then(|check| check.probe());
+        self.probes.extend(probe.map(|probe| (bit, probe)));
         self.kinds.push(kind);
     }
 
@@ -112,6 +118,17 @@ impl Bank {
         tables.fold(u64::MAX, |all, (table, length)| {
             all & length.of_table(table)
         })
+    }
+
+    /// Those of the rows that no probe of their first bytes rules out.
+    pub(super) fn probed(&self, alive: u64, there: &[u8]) -> u64 {
+        let probes = self.probes.iter().filter(|(row, _)| alive & row != 0);
+        probes.fold(
+            alive,
+            |alive, (row, probe)| {
+                if probe(there) { alive } else { alive & !row }
+            },
+        )
     }
 
     /// Those of the rows that what stands after their matches does not rule out.

@@ -1,6 +1,7 @@
 //! What is known of the first bytes of the matches of a signature, and at which places it is looked for.
 
 use super::runs::{ALPHABETS, RUN_MAX};
+use crate::checks::Check;
 use crate::extent::Reach;
 use crate::index::alphabet;
 use crate::{ByteSet, Segment, Shape, Signature};
@@ -21,6 +22,8 @@ pub(crate) struct Leading {
     /// The bytes one of which stands two places before them: where a word must stand right before
     /// a match, the last but one of its bytes.
     pub(super) second: ByteSet,
+    /// The check, if it says of the first bytes that no match starts there for which it holds.
+    pub(super) probe: Option<Check>,
 }
 
 /// At which places rows are looked for besides at all starts: where only bytes of a set follow.
@@ -87,6 +90,7 @@ impl Leading {
                 _ => ByteSet::EMPTY,
             },
             second: second_before(signature),
+            probe: signature.check.filter(|check| check.probe().is_some()),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::bank::{allow, at};
 use super::{Kind, Needs, Survivor, take, with_words};
-use crate::checks::{Check, Verdict};
+use crate::checks::{Check, Figures, Sum, Verdict};
 use crate::context::Asks;
 use crate::number::{DIGITS_MAX, GROUP_SHOWN, Group, Number, OPENING, OPENINGS, SHOWN_BITS};
 use crate::vocabulary::Surroundings;
@@ -51,11 +51,10 @@ impl Digits {
         })
     }
 
-    /// Whether the check has anything against every one of these values.
-    fn fails(&self, mut values: impl Iterator<Item = impl AsRef<[u8]>>) -> bool {
-        self.check.is_some_and(|check| {
-            values.all(|value| check.verdict(value.as_ref()) == Verdict::Fails)
-        })
+    /// Whether the check has anything against this value.
+    fn fails(&self, value: &[u8]) -> bool {
+        self.check
+            .is_some_and(|check| check.verdict(value) == Verdict::Fails)
     }
 
     /// Whether a number of so many digits, or of more than are told apart, may be one.
@@ -82,6 +81,8 @@ pub(super) struct Numbers {
     last: Box<[[u64; GROUP_MAX + 1]; GROUPS]>,
     /// Those that allow any groups.
     any_groups: u64,
+    /// For each row, what the digits of its numbers add up to.
+    sums: Vec<Vec<Sum>>,
     /// What the lengths of the first groups leave of all this.
     openings: Openings,
 }
@@ -103,6 +104,7 @@ impl Numbers {
             inner: Box::new([[0; GROUP_MAX + 1]; GROUPS]),
             last: Box::new([[0; GROUP_MAX + 1]; GROUPS]),
             any_groups: 0,
+            sums: Vec::new(),
             openings: Openings::default(),
         }
     }
@@ -126,6 +128,9 @@ impl Numbers {
         }
         self.add_layouts(bit, digits.check.and_then(|check| check.layouts()));
         self.needs.add(bit, kind.asks);
+        let check = digits.check.filter(|check| check.is_documented());
+        self.sums
+            .push(check.map(|check| check.sums()).unwrap_or_default());
         self.kinds.push(kind);
     }
 
@@ -193,23 +198,31 @@ impl Numbers {
     }
 
     /// Whether any of them could match a number after this byte, by its groups and separators; of those that
-    /// ask for a word none where no word stands near.
+    /// ask for a word only such as may have one.
     #[inline]
     pub(super) fn could_start(
         &self,
-        (before, is_quiet): (Option<u8>, bool),
+        (before, asked): (Option<u8>, u64),
         number: Number,
         there: &[u8],
     ) -> bool {
         let opening = number.opening();
         let (bare, asking) = opening.map_or((true, true), |opening| self.openings.of(opening));
-        let ruled_out = if is_quiet { self.needs.word } else { 0 };
-        let could = bare || asking && !is_quiet;
-        could && self.could_match(self.after(before) & !ruled_out, number, there)
+        let asked = asked & self.needs.word;
+        let could = bare || asking && asked != 0;
+        could
+            && self.could_match(
+                self.after(before) & (!self.needs.word | asked),
+                number,
+                there,
+            )
     }
 
     /// Whether any of these rows could.
     fn could_match(&self, rows: u64, number: Number, there: &[u8]) -> bool {
+        if rows == 0 {
+            return false;
+        }
         let mut walk = Walk::after(rows);
         for group in number.groups(there) {
             if group.is_open {
@@ -230,21 +243,21 @@ impl Numbers {
     }
 
     /// Adds the signatures that a number after this byte matches, as far as digits, separators and
-    /// checks tell, or could with more of the text.
+    /// checks tell, or could with more of the text. Of the first bank it is known which rows ask for a word.
     pub(super) fn survivors(
         &self,
-        before: Option<u8>,
+        (before, is_first): (Option<u8>, bool),
         number: Number,
         place: &mut Surroundings<'_>,
         survivors: &mut Vec<Survivor>,
     ) {
         let there = place.text.from(place.at);
-        let (mut ends, mut count) = ([(0, 0); ENDS_MAX], 0);
-        let words = (self.kinds.as_slice(), self.needs);
+        let (mut ends, mut count) = ([End::default(); ENDS_MAX], 0);
+        let words = (self.kinds.as_slice(), self.needs, WALK);
         let mut possible = self.after(before);
         // Words that are not read yet are asked for only where a number could end.
         if place.is_read() {
-            possible = with_words(possible, words, place);
+            possible = self.asked(possible, is_first, place);
         }
         let mut walk = Walk::after(possible);
         let (mut alive, mut open) = (0, 0);
@@ -256,7 +269,11 @@ impl Numbers {
             };
             let ending = walk.pass(self, &group);
             if ending != 0 {
-                *end = (group.end, ending);
+                *end = End {
+                    place: group.end,
+                    digits: group.digits,
+                    rows: ending,
+                };
                 count += 1;
             }
             alive |= ending;
@@ -269,43 +286,84 @@ impl Numbers {
         }
         let alive = with_words(alive | open, words, place);
         let ends = ends.get(..count).unwrap_or_default();
-        let alive = self.unchecked((alive, open), (there, ends), place);
+        let mut closed = alive & !open;
+        if place.is_read() {
+            closed = self.asked(closed, is_first, place);
+        }
+        let alive = open | self.unchecked(closed, (number, there, ends), place);
         take(&self.kinds, alive, place, survivors);
     }
 
-    /// Those of the rows that no check rules out; of the open ones no value is known yet.
+    /// Those of the rows that no check rules out.
     fn unchecked(
         &self,
-        (mut alive, open): (u64, u64),
-        (there, ends): (&[u8], &[(usize, u64)]),
+        rows: u64,
+        (number, there, ends): (Number, &[u8], &[End]),
         place: &mut Surroundings<'_>,
     ) -> u64 {
-        let bare = there.iter().take_while(|byte| byte.is_ascii_digit());
-        let bare = bare.count();
-        let is_read = place.is_read();
-        let mut rest = alive & !open;
-        while rest != 0 {
-            let row = rest.trailing_zeros();
-            rest &= rest - 1;
-            let ends = ends.iter().filter(|(_, ending)| ending >> row & 1 == 1);
-            let values = ends.filter_map(|(end, _)| there.get(..*end));
-            let fails = self.kinds.get(row as usize).is_some_and(|kind| {
-                // Where words stand near, they are mostly of other rows.
-                if is_read && kind.asks.is_word() {
-                    let context = place.context();
-                    if !kind.members.iter().any(|row| context.may_suit(*row)) {
-                        return true;
-                    }
+        let bare = number.groups(there).next().map_or(0, |group| group.end);
+        let mut figures = None;
+        let mut unchecked = 0;
+        for end in ends {
+            let mut rest = end.rows & rows & !unchecked;
+            while rest != 0 {
+                let row = rest.trailing_zeros();
+                rest &= rest - 1;
+                let Some(kind) = self.kinds.get(row as usize) else {
+                    continue;
+                };
+                let sums = self.sums.get(row as usize).into_iter().flatten();
+                let mut sums = sums.filter(|sum| sum.length == end.digits);
+                if sums.any(|sum| {
+                    let figures = figures.get_or_insert_with(|| Figures::of(number, there));
+                    !sum.may_hold(figures)
+                }) {
+                    continue;
                 }
                 // A value in one piece need not be checked where it asks for a word and there is none.
                 let without = kind.asks == Asks::WordIfBare && place.context().is_empty();
-                let values = values.filter(|value| !without || value.len() > bare);
-                kind.form.fails(values)
-            });
-            alive &= !(u64::from(fails) << row);
+                let value = there.get(..end.place).unwrap_or_default();
+                let fails = without && value.len() <= bare || kind.form.fails(value);
+                unchecked |= u64::from(!fails) << row;
+            }
         }
-        alive
+        unchecked
     }
+
+    /// Those of the rows that ask for no word, and those of which one may stand near.
+    fn asked(&self, rows: u64, is_first: bool, place: &mut Surroundings<'_>) -> u64 {
+        let mut asking = rows & self.needs.word;
+        if asking == 0 {
+            return rows;
+        }
+        let context = place.context();
+        if is_first {
+            return rows & (!asking | context.numbers());
+        }
+        let mut asked = rows & !asking;
+        while asking != 0 {
+            let row = asking.trailing_zeros();
+            asking &= asking - 1;
+            let kind = self.kinds.get(row as usize);
+            let suits = kind.is_some_and(|kind| {
+                let mut members = kind.members.iter();
+                members.any(|member| context.may_suit(*member))
+            });
+            asked |= u64::from(suits) << row;
+        }
+        asked
+    }
+}
+
+/// Where a number may end.
+#[derive(Clone, Copy, Default)]
+struct End {
+    /// How many bytes it has then.
+    place: usize,
+    /// How many digits.
+    digits: usize,
+    /// The rows it may be of.
+    rows: u64,
 }
 
 /// The rows that the groups of a number leave, one after the other.
@@ -400,6 +458,9 @@ impl Openings {
     }
 }
 
+/// What it takes to ask rows of digits, where it is not known that no word stands near, as [`EFFORT_MAX`](super::EFFORT_MAX).
+const WALK: u32 = 50;
+
 /// So many ends of a number are looked at.
 const ENDS_MAX: usize = 12;
 
@@ -437,9 +498,9 @@ mod tests {
                 }
                 let number = Number::at(there, ended);
                 for is_quiet in [false, true] {
-                    let rows = if is_quiet { !numbers.needs.word } else { u64::MAX };
-                    let could = numbers.could_match(rows, number, there);
-                    prop_assert_eq!(numbers.could_start((None, is_quiet), number, there), could, "{}", text);
+                    let asked = if is_quiet { 0 } else { u64::MAX };
+                    let could = numbers.could_match(!numbers.needs.word | asked, number, there);
+                    prop_assert_eq!(numbers.could_start((None, asked), number, there), could, "{}", text);
                 }
             }
         }

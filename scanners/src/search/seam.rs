@@ -64,7 +64,9 @@ impl Search {
                 Step::No | Step::More => true,
                 Step::Open(_) => goes_on,
                 Step::Match { end, doubtful } => {
-                    let found = Found::of(candidate, (end, doubtful), (scanner, text));
+                    let value = text.slice(candidate.start, end);
+                    let fingerprint = scanner.key.fingerprint(value);
+                    let found = Found::of(candidate, (end, doubtful), fingerprint);
                     harvest.found.push(found);
                     goes_on
                 }

@@ -180,8 +180,11 @@ impl Session {
         opens.extend(self.passes.iter().flat_map(|passes| passes.opens()));
         let mut due = self.ledger.due(hold, &opens);
         if let Some(passes) = &mut self.passes {
-            due.extend(passes.due(hold, &opens));
-            due.sort_by_key(|(found, _)| found.end);
+            let of_passes = passes.due(hold, &opens);
+            if !of_passes.is_empty() {
+                due.extend(of_passes);
+                due.sort_by_key(|(found, _)| found.end);
+            }
         }
         let findings = due.into_iter().filter_map(|due| self.finding(due));
         sink.findings.extend(findings);
