@@ -1,7 +1,7 @@
 //! How long a number at a place could be, whatever signature asks, and where it could end.
 
 use crate::ByteSet;
-use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::simd::{AsciiSet, BLOCK};
 
 /// Numbers of more digits are not told apart.
 pub(crate) const DIGITS_MAX: usize = 63;
@@ -22,21 +22,17 @@ pub(crate) struct Number {
     /// Which bytes are digits.
     digits: u64,
     /// So many bytes are known.
-    known: usize,
+    known: u8,
     /// Whether the text ends there.
     ended: bool,
 }
 
 impl Number {
     /// What stands at the start of `there`.
+    #[cfg(test)]
     pub(crate) fn at(there: &[u8], ended: bool) -> Number {
-        let [digits] = masks(there, &DIGITS);
-        let known = there.len().min(BLOCK);
-        Number {
-            digits,
-            known,
-            ended: ended && known == there.len(),
-        }
+        let [digits] = crate::simd::masks(there, &DIGITS);
+        Number::of(digits, (there.len(), ended))
     }
 
     /// The same of these digits, as bits, of which so many bytes are at hand, with which the text may end.
@@ -45,9 +41,13 @@ impl Number {
         let known = at_hand.min(BLOCK);
         Number {
             digits,
-            known,
+            known: u8::try_from(known).unwrap_or(u8::MAX),
             ended: ended && known == at_hand,
         }
+    }
+
+    fn known(self) -> usize {
+        usize::from(self.known)
     }
 
     /// The lengths of the first [`OPENING`] groups, [`SHOWN_BITS`] each, the first one last; `None` where more than is known would tell.
@@ -57,11 +57,11 @@ impl Number {
         for group in 0..OPENING {
             let run = rest.trailing_ones();
             place += run as usize + 1;
-            if place >= self.known && !self.ended {
+            if place >= self.known() && !self.ended {
                 return None;
             }
             opening |= (run as usize).min(GROUP_SHOWN) << (SHOWN_BITS * group);
-            if place >= self.known {
+            if place >= self.known() {
                 break;
             }
             // A group that fills all that is known is known to go on no further.
@@ -117,7 +117,7 @@ impl Number {
                 return Some(ends);
             }
             let after = place as usize;
-            if after >= self.known && !self.ended || place >= u64::BITS {
+            if after >= self.known() && !self.ended || place >= u64::BITS {
                 return None;
             }
             ends |= u64::from(count >= min) << (place - 1);
@@ -127,7 +127,7 @@ impl Number {
             if count == max || !separated {
                 return Some(ends);
             }
-            if after + 1 >= self.known && !self.ended {
+            if after + 1 >= self.known() && !self.ended {
                 return None;
             }
             place += 1;
@@ -162,11 +162,8 @@ impl Iterator for Groups<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Group> {
-        let Number {
-            digits,
-            known,
-            ended,
-        } = self.number;
+        let Number { digits, ended, .. } = self.number;
+        let known = self.number.known();
         let start = self.place?;
         let run = (digits >> start).trailing_ones() as usize;
         let end = start + run;

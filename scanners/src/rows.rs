@@ -154,7 +154,7 @@ impl Rows {
     ) -> Could {
         let mut could = Could::default();
         if let Some(number) = number {
-            could.numbers = self.numbers.split_first().is_some_and(|(first, others)| {
+            let could_be = self.numbers.split_first().is_some_and(|(first, others)| {
                 first.could_start((before.last, words.numbers), number, there)
                     || others.iter().any(|bank| {
                         // Which of their words stand near is not known.
@@ -162,6 +162,7 @@ impl Rows {
                         bank.could_start((before.last, asked), number, there)
                     })
             });
+            could.number = could_be.then_some(number);
         }
         let mut lengths = None;
         for (place, bank) in self.banks.iter().enumerate() {
@@ -201,7 +202,7 @@ impl Rows {
         survivors: &mut Vec<Survivor>,
     ) -> Option<Number> {
         let (there, ended) = (place.text.from(place.at), place.text.ended);
-        let number = could.numbers.then(|| Number::at(there, ended));
+        let number = could.number;
         for (order, bank) in self.numbers.iter().enumerate() {
             if let Some(number) = number {
                 bank.survivors((before.last, order == 0), number, place, survivors);
@@ -225,7 +226,7 @@ impl Rows {
                 continue;
             }
             let alive = bank.ending(alive, there);
-            let alive = with_words(alive, (&bank.kinds, bank.needs, 0), place);
+            let alive = with_words(alive, (&bank.kinds, bank.needs), place);
             let alive = bank.probed(alive, there);
             take(&bank.kinds, alive, place, survivors);
         }
@@ -243,8 +244,8 @@ pub(crate) struct Could {
     /// Which rows of the first banks could, and whether any of the others.
     banks: [u64; BANKS],
     more: bool,
-    /// Whether a row of digits could.
-    numbers: bool,
+    /// The number there, if a row of digits could.
+    number: Option<Number>,
 }
 
 /// Of so many banks the first pass says which rows could start.
@@ -254,7 +255,7 @@ impl Could {
     /// Whether anything could.
     #[inline]
     pub(crate) fn any(&self) -> bool {
-        self.banks.iter().fold(0, |any, rows| any | rows) != 0 || self.more || self.numbers
+        self.banks.iter().fold(0, |any, rows| any | rows) != 0 || self.more || self.number.is_some()
     }
 }
 
@@ -281,15 +282,14 @@ impl Needs {
 }
 
 /// Those of the rows that need no word, and all where there are words, or where it is cheaper to look
-/// for those of few rows; what the rows take besides is told.
+/// for those of few rows.
 fn with_words<Form>(
     alive: u64,
-    (kinds, needs, besides): (&[Kind<Form>], Needs, u32),
+    (kinds, needs): (&[Kind<Form>], Needs),
     place: &mut Surroundings<'_>,
 ) -> u64 {
     let asking = alive & needs.far();
-    if asking == 0 || !place.is_read() && place.spend(effort(kinds, asking) + besides) <= EFFORT_MAX
-    {
+    if asking == 0 || !place.is_read() && place.spend(effort(kinds, asking)) <= EFFORT_MAX {
         return alive;
     }
     if place.context().is_empty() {

@@ -260,9 +260,8 @@ impl Search {
         let waits = self.more_follows && !text.ended;
         let clear = text.end().saturating_sub(RUN_MAX as u64);
         let mut places = scanner.index.places((text.bytes, text.ended), from);
-        if let Some(until) = self.nearby.quiet_until() {
-            places.be_quiet_until(text.index(until + 1));
-        }
+        let (until, is_quiet, numbers) = self.nearby.known_until();
+        places.know_words_until(text.index(until + 1), is_quiet, numbers);
         while let Some(place) = places.next() {
             self.next = text.base + place.index as u64;
             if self.next >= clear && waits {

@@ -98,6 +98,7 @@ impl Check {
         Some(match self.name {
             "mrz" => things::may_be_mrz,
             "bip39" => wallets::may_be_bip39,
+            "iban" => money::may_be_iban,
             _ => return None,
         })
     }

@@ -148,7 +148,7 @@ impl Printed {
 }
 
 /// The first two digits of the numbers that are issued, as bits.
-const ISSUED: u128 = {
+pub(super) const ISSUED: u128 = {
     let (mut issued, mut rest) = (0, ISSUERS);
     while let [(first, last, _), others @ ..] = rest {
         let mut opening = *first / 10_000;
@@ -357,6 +357,70 @@ fn account_classes(country: &[u8]) -> Option<impl Iterator<Item = u8> + Clone + 
         let class = class.bytes().next().unwrap_or(b'c');
         std::iter::repeat_n(class, count.parse().unwrap_or(0))
     }))
+}
+
+/// How many characters the account numbers of each country have, head included, by its two letters; zero where
+/// none are issued.
+static IBAN_LENGTHS: [u8; 26 * 26] = {
+    let (mut lengths, mut rest) = ([0; 26 * 26], IBAN_STRUCTURES);
+    while let [([one, other], structure), others @ ..] = rest {
+        let (mut length, mut run, mut bytes) = (4, 0, structure.as_bytes());
+        while let [byte, next @ ..] = bytes {
+            if byte.is_ascii_digit() {
+                run = run * 10 + (*byte - b'0');
+            } else {
+                length += run;
+                run = 0;
+            }
+            bytes = next;
+        }
+        let (_, from) =
+            lengths.split_at_mut((*one - b'A') as usize * 26 + (*other - b'A') as usize);
+        if let [there, ..] = from {
+            *there = length;
+        }
+        rest = others;
+    }
+    lengths
+};
+
+/// Whether an IBAN may start here: as many characters as its country writes, with single separators, leave the rest
+/// that they should.
+pub(super) fn may_be_iban(there: &[u8]) -> bool {
+    let Some(head @ [one, other, tens, ones]) = there.first_chunk::<4>() else {
+        return true;
+    };
+    let letter = |letter: &u8| usize::from(letter.to_ascii_uppercase().wrapping_sub(b'A'));
+    let country = letter(one) * 26 + letter(other);
+    let length = IBAN_LENGTHS.get(country).copied().unwrap_or_default();
+    let is_head = one.is_ascii_alphabetic() && other.is_ascii_alphabetic();
+    if !is_head || length == 0 || !tens.is_ascii_digit() || !ones.is_ascii_digit() {
+        return false;
+    }
+    let (mut rest, mut left, mut separated) = (0_u64, length - 4, false);
+    for byte in there.iter().skip(head.len()) {
+        if left == 0 {
+            break;
+        }
+        let Some(value) = char::from(*byte).to_digit(36) else {
+            if separated || !matches!(byte, b' ' | b'-') {
+                return false;
+            }
+            separated = true;
+            continue;
+        };
+        separated = false;
+        left -= 1;
+        rest = rest * if value < 10 { 10 } else { 100 } + u64::from(value);
+        if rest >= 1 << 50 {
+            rest %= 97;
+        }
+    }
+    let letters = [one, other].map(|letter| char::from(*letter).to_digit(36).unwrap_or_default());
+    let digits = u64::from(tens - b'0') * 10 + u64::from(ones - b'0');
+    let [one, other] = letters.map(u64::from);
+    let head = one * 10_000 + other * 100 + digits;
+    left > 0 || (rest % 97 * 1_000_000 + head) % 97 == 1
 }
 
 /// IBAN (ISO 13616): two check digits, the country's account number, and mod 97 = 1 with the first

@@ -4,15 +4,11 @@ use super::short::Short;
 
 /// The digits of a value written with separators, as numbers; `None` if a letter is among them.
 pub(super) fn digits(value: &[u8]) -> Option<Short<u32>> {
-    let mut digits = Short::default();
-    for byte in value {
-        if byte.is_ascii_digit() {
-            digits.push(u32::from(*byte - b'0'));
-        } else if byte.is_ascii_alphabetic() {
-            return None;
-        }
-    }
-    Some(digits)
+    let letters = value.iter().any(u8::is_ascii_alphabetic);
+    (!letters).then(|| {
+        let digits = value.iter().filter(|byte| byte.is_ascii_digit());
+        digits.map(|digit| u32::from(digit - b'0')).collect()
+    })
 }
 
 /// The value without separators, letters in upper case.
@@ -24,12 +20,19 @@ pub(super) fn compact(value: &[u8]) -> Short<u8> {
         .collect()
 }
 
-/// The lengths of the groups between separators.
-pub(super) fn groups(value: &[u8]) -> Short<usize> {
-    value
-        .split(|byte| !byte.is_ascii_alphanumeric())
-        .map(<[u8]>::len)
-        .collect()
+/// The lengths of the groups between separators, up to what a byte holds.
+pub(super) fn groups(value: &[u8]) -> Short<u8> {
+    let (mut groups, mut length) = (Short::default(), 0_u8);
+    for byte in value {
+        if byte.is_ascii_alphanumeric() {
+            length = length.saturating_add(1);
+        } else {
+            groups.push(length);
+            length = 0;
+        }
+    }
+    groups.push(length);
+    groups
 }
 
 /// The lengths of the groups between separators, a hexadecimal digit each; `None` of what starts with

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 /// So many entries fit without asking for memory; a value of more is rare.
-const ROOM: usize = 40;
+const ROOM: usize = 32;
 
 /// A list, most often a short one.
 pub(super) struct Short<T> {

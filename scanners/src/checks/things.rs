@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::europe::weights_731;
 use super::numbers::{compact, digits, groups, is_date, is_repeated, luhn, pair};
-use super::short::Short;
 
 /// Machine readable zone of a passport (ICAO 9303, TD3), its second line of 44 characters: four
 /// check digits and one over all.
@@ -154,14 +153,15 @@ pub(super) fn phone_nanp(value: &[u8]) -> bool {
         .strip_prefix(&[1])
         .filter(|rest| rest.len() == 10)
         .unwrap_or(&all);
-    let groups = groups(value);
-    let groups = groups.iter().copied().filter(|length| *length > 0);
-    let groups: Short<usize> = groups.collect();
-    north_american(national)
-        && matches!(
-            groups.as_slice(),
-            [10 | 11] | [3, 3, 4] | [1, 3, 3, 4] | [3, 7]
-        )
+    // Of two separators beside each other (`) `) one counts; the lengths are hexadecimal digits.
+    let groups = || {
+        let words = value.split(|byte| !byte.is_ascii_alphanumeric());
+        let lengths = words.map(<[u8]>::len).filter(|length| *length > 0);
+        lengths.fold(0_usize, |groups, length| groups << 4 | length)
+    };
+    all.len() <= 11
+        && north_american(national)
+        && matches!(groups(), 0xA | 0xB | 0x334 | 0x1334 | 0x37)
 }
 
 fn north_american(national: &[u32]) -> bool {

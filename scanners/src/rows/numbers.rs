@@ -2,7 +2,7 @@
 //! stands at a place.
 
 use super::bank::{allow, at};
-use super::{Kind, Needs, Survivor, take, with_words};
+use super::{Kind, Needs, Survivor, take};
 use crate::checks::{Check, Figures, Sum, Verdict};
 use crate::context::Asks;
 use crate::number::{DIGITS_MAX, GROUP_SHOWN, Group, Number, OPENING, OPENINGS, SHOWN_BITS};
@@ -253,7 +253,6 @@ impl Numbers {
     ) {
         let there = place.text.from(place.at);
         let (mut ends, mut count) = ([End::default(); ENDS_MAX], 0);
-        let words = (self.kinds.as_slice(), self.needs, WALK);
         let mut possible = self.after(before);
         // Words that are not read yet are asked for only where a number could end.
         if place.is_read() {
@@ -284,13 +283,14 @@ impl Numbers {
         if alive | open == 0 {
             return;
         }
-        let alive = with_words(alive | open, words, place);
-        let ends = ends.get(..count).unwrap_or_default();
-        let mut closed = alive & !open;
-        if place.is_read() {
-            closed = self.asked(closed, is_first, place);
+        let mut alive = alive | open;
+        // Where one number stands, others do: what is read here is known for those.
+        if alive & self.needs.far() != 0 || place.is_read() {
+            alive = self.asked(alive, is_first, place);
         }
-        let alive = open | self.unchecked(closed, (number, there, ends), place);
+        let ends = ends.get(..count).unwrap_or_default();
+        let closed = self.unchecked(alive & !open, (number, there, ends), place);
+        let alive = alive & open | closed;
         take(&self.kinds, alive, place, survivors);
     }
 
@@ -315,6 +315,9 @@ impl Numbers {
                 let sums = self.sums.get(row as usize).into_iter().flatten();
                 let mut sums = sums.filter(|sum| sum.length == end.digits);
                 if sums.any(|sum| {
+                    if !sum.may_open(there) {
+                        return true;
+                    }
                     let figures = figures.get_or_insert_with(|| Figures::of(number, there));
                     !sum.may_hold(figures)
                 }) {
@@ -457,9 +460,6 @@ impl Openings {
         (of(&self.bare), of(&self.asking))
     }
 }
-
-/// What it takes to ask rows of digits, where it is not known that no word stands near, as [`EFFORT_MAX`](super::EFFORT_MAX).
-const WALK: u32 = 50;
 
 /// So many ends of a number are looked at.
 const ENDS_MAX: usize = 12;
