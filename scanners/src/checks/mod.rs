@@ -314,6 +314,29 @@ mod tests {
         assert!(seen > 0);
     }
 
+    #[test]
+    fn no_probe_rules_out_what_holds() {
+        let signatures = crate::Catalog::builtin();
+        let mut maker = crate::ExampleMaker::new(11);
+        let mut seen = 0;
+        for signature in signatures.signatures() {
+            let check = signature.check.filter(|check| check.probe().is_some());
+            let Some((check, probe)) = check.and_then(|check| Some((check, check.probe()?))) else {
+                continue;
+            };
+            for _ in 0..200 {
+                let value = maker.value(signature).unwrap();
+                assert_eq!(check.verdict(&value), Verdict::Holds);
+                let text = [value.as_slice(), b" 12 AND so on"].concat();
+                for cut in 0..text.len() {
+                    assert!(probe(&text[..cut]), "{} {cut}", signature.id);
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen >= 800, "{seen}");
+    }
+
     proptest! {
         /// A number that is grouped in any other way fails.
         #[test]

@@ -186,8 +186,8 @@ mod tests {
         let mut maker = crate::ExampleMaker::new(3);
         let mut seen = 0;
         for check in all() {
-            for sum in Sum::of(check.name()) {
-                let mut held = 0;
+            let (sums, mut held) = (Sum::of(check.name()), 0);
+            for sum in &sums {
                 for _ in 0..20_000 {
                     let digits: String = (0..sum.length)
                         .map(|_| char::from(b'0' + u8::try_from(maker.below(10)).unwrap()))
@@ -205,11 +205,11 @@ mod tests {
                         assert!(may_hold, "{} {digits}", check.name());
                     }
                 }
-                assert!(held > 0, "{}", check.name());
-                seen += 1;
             }
+            assert!(sums.is_empty() || held > 0, "{}", check.name());
+            seen += usize::from(!sums.is_empty());
         }
-        assert!(seen > 25);
+        assert!(seen > 25, "{seen}");
     }
 
     proptest! {
