@@ -24,7 +24,7 @@ const KINDS: usize = 1024;
 pub(crate) struct Words {
     keywords: Vec<Box<[u8]>>,
     /// How many bytes before a match a word may start.
-    window: u64,
+    pub(crate) window: u64,
     /// Whether a value that is introduced as a digest or the name of something is none.
     of_secrets: bool,
     /// Whether only a value without separators asks for a word.
@@ -112,6 +112,8 @@ struct Pair {
     keyword: u16,
     /// How far into the keyword they stand.
     offset: u16,
+    /// The byte of the keyword after them, if there is one.
+    next: Option<u8>,
 }
 
 impl Words {
@@ -134,6 +136,9 @@ impl Words {
                     kind: kind(*one, *other),
                     keyword: number,
                     offset,
+                    next: keyword
+                        .get(usize::from(offset) + 2)
+                        .map(u8::to_ascii_lowercase),
                 })
             })
             .collect();
@@ -228,8 +233,12 @@ impl Words {
     fn any_around(&self, (window, from): (&[u8], usize), place: usize, kind: u16) -> bool {
         let first = self.first_of(kind).map_or(0, usize::from);
         let same = self.pairs.get(first..).unwrap_or_default().iter();
+        let next = window.get(place + 2).map(u8::to_ascii_lowercase);
         let mut same = same.take_while(|pair| pair.kind == kind);
         same.any(|pair| {
+            if pair.next.is_some_and(|byte| Some(byte) != next) {
+                return false;
+            }
             let start = place.checked_sub(usize::from(pair.offset));
             let start = start.filter(|start| *start >= from);
             let keyword = self.keywords.get(usize::from(pair.keyword));

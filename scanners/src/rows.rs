@@ -262,6 +262,9 @@ impl Could {
 /// So much looking for words takes as long as reading all that stand before a place.
 const EFFORT_MAX: u32 = 120;
 
+/// Of so few signatures each is asked for its words; of more, the words for their signatures.
+const FEW: usize = 8;
+
 /// Which rows need a word before them, and of which of those it must be near.
 #[derive(Clone, Copy, Debug, Default)]
 struct Needs {
@@ -288,7 +291,12 @@ fn with_words<Form>(
     (kinds, needs): (&[Kind<Form>], Needs),
     place: &mut Surroundings<'_>,
 ) -> u64 {
-    let asking = alive & needs.far();
+    // Words that must be near are looked for at little cost, if that is not done everywhere.
+    let asking = if place.is_wordy() {
+        alive & needs.far()
+    } else {
+        alive & needs.word
+    };
     if asking == 0 || !place.is_read() && place.spend(effort(kinds, asking)) <= EFFORT_MAX {
         return alive;
     }
@@ -322,8 +330,11 @@ fn take<Form>(
         if let Some(kind) = kinds.get(alive.trailing_zeros() as usize) {
             match (is_read && kind.asks.is_word(), kind.members.as_slice()) {
                 (false, members) => survivors.extend(members.iter().map(|row| kind.survivor(*row))),
-                (true, [row]) if !place.context().may_suit(*row) => {}
-                (true, [row]) => survivors.push(kind.survivor(*row)),
+                (true, members) if kind.asks == Asks::NearWord || members.len() <= FEW => {
+                    let context = place.context();
+                    let members = members.iter().filter(|row| context.may_suit(**row));
+                    survivors.extend(members.map(|row| kind.survivor(*row)));
+                }
                 (true, members) => {
                     let rows = place.context().rows();
                     let rows = rows.filter(|row| members.binary_search(row).is_ok());

@@ -422,7 +422,8 @@ impl Search {
                     Asks::NearWord => Told::by(words.stand_before(text, at)),
                     Asks::Word if !place.is_read() => Told::by(words.stand_before(text, at)),
                     Asks::Word | Asks::WordIfBare => {
-                        let there = place.context().words_for(row.signature);
+                        let reach = at.saturating_sub(words.window);
+                        let there = place.context().words_for(row.signature, reach);
                         words.told(text, at, there)
                     }
                 };

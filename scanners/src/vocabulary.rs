@@ -23,6 +23,8 @@ const REACH: u64 = 96;
 const ASCII: ByteSet = ByteSet::EMPTY.range(0, 127);
 /// So many bytes are read at once.
 const AHEAD: u64 = 64;
+/// So far after a word others are expected.
+const WORDY: u64 = 512;
 
 /// The words of all contexts.
 #[derive(Debug)]
@@ -98,6 +100,8 @@ pub(crate) struct Nearby {
     /// What was spent on looking for words otherwise, and since which place.
     spent: u32,
     spent_from: u64,
+    /// Up to where words are taken to stand, where some did.
+    wordy_until: u64,
 }
 
 /// A place, and the words before it, which are read when they are first asked for.
@@ -122,6 +126,11 @@ impl Surroundings<'_> {
         }
         nearby.spent += effort;
         nearby.spent
+    }
+
+    /// Whether words stood not far before: where many do, reading them takes as long as looking for a few.
+    pub(crate) fn is_wordy(&self) -> bool {
+        self.at < self.nearby.wordy_until
     }
 
     /// Whether they have been read, for another place.
@@ -173,15 +182,22 @@ impl<'a> Context<'a> {
         words.flat_map(|word| word.rows.iter().copied())
     }
 
-    /// The words that a signature asks for, and where they start.
+    /// The words that a signature asks for, and where they start: those from a position on, the nearest first.
     #[inline]
-    pub(crate) fn words_for(self, signature: u32) -> impl Iterator<Item = (u64, &'a [u8])> {
+    pub(crate) fn words_for(
+        self,
+        signature: u32,
+        from: u64,
+    ) -> impl Iterator<Item = (u64, &'a [u8])> {
         let standing = if self.may_suit(signature) {
             self.standing
         } else {
             &[]
         };
-        standing.iter().filter_map(move |standing| {
+        let near = standing.iter().rev();
+        let near = near.take_while(move |standing| standing.start >= from);
+        let may_ask = move |standing: &&Standing| standing.asking.kinds & kind_of(signature) != 0;
+        near.filter(may_ask).filter_map(move |standing| {
             let word = self.vocabulary.words.get(standing.word as usize)?;
             let asked = word.rows.binary_search(&signature).is_ok();
             asked.then_some((standing.start, word.bytes.as_ref()))
@@ -413,6 +429,9 @@ impl Nearby {
                 let to = at.max(whole.min(at + AHEAD));
                 vocabulary.read(text, (from, to), &mut self.words);
                 self.until = to;
+                if !self.words.is_empty() {
+                    self.wordy_until = to + WORDY;
+                }
                 let all = self.words.iter().map(|word| word.asking.numbers);
                 self.numbers = all.fold(0, |all, numbers| all | numbers);
             }
@@ -515,7 +534,7 @@ mod tests {
                     for word in &vocabulary.words {
                         let there = &bytes[start..place.min(start + word.bytes.len())];
                         if there.eq_ignore_ascii_case(&word.bytes) {
-                            let mut words = said.words_for(word.rows[0]);
+                            let mut words = said.words_for(word.rows[0], 0);
                             prop_assert!(words.any(|told| told == (100 + start as u64, &*word.bytes)));
                         }
                     }

@@ -182,6 +182,13 @@ const HOSTILE: &[Repeated] = &[
         "phone=332-220-676 sort code=88-83-3 ",
         Carrier::Text,
     ),
+    ("worst: colons", "pa:pa:5:", Carrier::Text),
+    ("worst: machine readable", "P<", Carrier::Text),
+    (
+        "worst: two encodings",
+        "national insurance990d-f164-cb50-axkey2@personnummer18-321097622o1248b74;live_B-UD0 30.11.207%409=85847997606003906:=fw_@dob, ",
+        Carrier::Text,
+    ),
     ("worst: one letter", "a", Carrier::Text),
     ("worst: full width", "４９２９１２３４", Carrier::Text),
     ("worst: small events", "data: 1\n\n", Carrier::Sse),
@@ -193,6 +200,11 @@ const FOUND: &[Repeated] = &[
     (
         "worst: phone numbers, found",
         "phone: 332-220-6762 ",
+        Carrier::Text,
+    ),
+    (
+        "worst: numbers, found",
+        "npi aba nin tin utr nif bsn oib cnp 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 ",
         Carrier::Text,
     ),
     ("worst: addresses, found", "jane@corp.com ", Carrier::Text),
