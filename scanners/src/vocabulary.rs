@@ -24,7 +24,7 @@ const ASCII: ByteSet = ByteSet::EMPTY.range(0, 127);
 /// So many bytes are read at once.
 const AHEAD: u64 = 64;
 /// So far after a word others are expected.
-const WORDY: u64 = 512;
+const WORDY: u64 = 4096;
 
 /// The words of all contexts.
 #[derive(Debug)]
