@@ -94,7 +94,7 @@ pub(crate) struct Following {
 impl Following {
     /// Whether what must follow an anchor does, where it stands at the start of `there`; where more of
     /// the text would tell, it may.
-    pub(crate) fn may_follow(&mut self, entry: &Entry, there: &[u8]) -> bool {
+    pub(crate) fn may_follow(&mut self, entry: &Entry, there: &[u8], ended: bool) -> bool {
         let Some(follow) = entry.follow else {
             return true;
         };
@@ -109,7 +109,7 @@ impl Following {
         });
         let after = usize::from(follow.after);
         let run = (bytes >> after.min(BLOCK - 1)).trailing_ones() as usize;
-        run >= usize::from(follow.least) || after + run >= there.len()
+        run >= usize::from(follow.least) || !ended && after + run >= there.len()
     }
 }
 

@@ -377,7 +377,7 @@ impl Search {
         let mut following = Following::default();
         for entry in entries.iter().filter(|entry| entry.may_stand(there)) {
             if may_start(scanner, text, entry.signature, self.next)
-                && following.may_follow(entry, there)
+                && following.may_follow(entry, there, text.ended)
             {
                 let candidate = Candidate::new(self.next, entry.signature, entry.anchor);
                 self.try_candidate(scanner, (text, seen), candidate, found);

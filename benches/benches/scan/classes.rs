@@ -178,6 +178,47 @@ const HOSTILE: &[Repeated] = &[
         Carrier::Text,
     ),
     (
+        "worst: base64 of prefixes",
+        "c2stZ2hwX2dscGF0LXhveGI ",
+        Carrier::Text,
+    ),
+    (
+        "worst: base64 of percent",
+        "JTYxJTYyJTYzJTY0JTY1JTY2 ",
+        Carrier::Text,
+    ),
+    (
+        "worst: base64 of a phone",
+        "cGhvbmU9MzMyLTIyMC02NzY ",
+        Carrier::Text,
+    ),
+    (
+        "worst: base64 in base64",
+        "WVdKalpHVm1aMmhwYW10c2JXNXZjSEZ5YzNR ",
+        Carrier::Text,
+    ),
+    (
+        "worst: base64 in hex",
+        "59574a6a5a47566d5a326870616d74736257357663484679633351 ",
+        Carrier::Text,
+    ),
+    (
+        "worst: base64 of a number",
+        "NDkyOTEyMzQ1Njc4OTAxMg ",
+        Carrier::Text,
+    ),
+    (
+        "worst: percent in base32",
+        "EU3DCJJWGISTMMZFGY2CKNRVEU3DM ",
+        Carrier::Text,
+    ),
+    (
+        "worst: wide base64",
+        "Y\x00W\x00J\x00j\x00Z\x00G\x00V\x00m\x00Z\x002\x00h\x00p\x00a\x00m\x00t\x00s\x00b\x00W\x005\x00v\x00c\x00H\x00F\x00y\x00c\x003\x00Q\x00 \x00",
+        Carrier::Text,
+    ),
+    ("worst: look-alikes", "раssword ехаmрlе ", Carrier::Text),
+    (
         "worst: broken numbers",
         "phone=332-220-676 sort code=88-83-3 ",
         Carrier::Text,
