@@ -38,8 +38,8 @@ pub(crate) struct Passes {
     ends: Vec<u64>,
     /// What stands before this has gone.
     released: u64,
-    /// Bytes decoded so far.
-    pub(crate) decoded: u64,
+    /// Bytes decoded, and not yet told.
+    decoded: u64,
 }
 
 /// What a pass looks with.
@@ -171,6 +171,11 @@ impl Passes {
     /// Up to where no pass will mask anything more, whatever comes.
     pub(crate) fn out(&self) -> u64 {
         self.chain.last().map_or(u64::MAX, Pass::waits_behind)
+    }
+
+    /// How many bytes were decoded since this was asked last.
+    pub(crate) fn take_decoded(&mut self) -> u64 {
+        std::mem::take(&mut self.decoded)
     }
 
     /// The bytes between two positions as the last pass has left them.

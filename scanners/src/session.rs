@@ -172,6 +172,8 @@ pub struct Session {
     open_paths: Vec<(Open, Option<String>)>,
     /// Bytes decoded so far, at all depths.
     decoded: u64,
+    /// The same by the passes.
+    decoded_again: u64,
     over: bool,
 }
 
@@ -229,6 +231,7 @@ impl Session {
             passes: None,
             open_paths: Vec::new(),
             decoded: 0,
+            decoded_again: 0,
             over: false,
         }
     }
@@ -384,11 +387,22 @@ impl Session {
         let mut harvest = Harvest::default();
         self.search(until, &mut harvest)?;
         self.enter(harvest);
-        self.release(until, sink)
+        self.release(until, sink)?;
+        self.hold_budget(until, self.decoded_again)
+    }
+
+    /// Refuses a text for which too much was decoded. Asked only at places the text fixes, so that it does not depend on
+    /// the cut.
+    fn hold_budget(&self, until: Until, decoded: u64) -> Result<(), ScanError> {
+        let end = self.layer.end();
+        let fixed = matches!(until, Until::Message | Until::End) || end.is_multiple_of(BLOCK);
+        if fixed && decoded > DECODED_FREE + end.saturating_mul(DECODED_PER_BYTE) {
+            return Err(ScanError::WorkBudget);
+        }
+        Ok(())
     }
 
     fn search(&mut self, until: Until, harvest: &mut Harvest) -> Result<(), ScanError> {
-        let end = self.layer.end();
         let ended = matches!(until, Until::Message | Until::End);
         self.layer.more_follows(until == Until::Push);
         self.layer.advance(&self.scanner, ended, harvest)?;
@@ -410,12 +424,7 @@ impl Session {
             return Err(ScanError::Depth);
         }
         self.decoded += harvest.decoded;
-        // Looked at only at places the text fixes, so that it does not depend on the cut.
-        let fixed = ended || end.is_multiple_of(BLOCK);
-        if fixed && self.decoded > DECODED_FREE + end.saturating_mul(DECODED_PER_BYTE) {
-            return Err(ScanError::WorkBudget);
-        }
-        Ok(())
+        self.hold_budget(until, self.decoded)
     }
 
     /// Enters what was found in the books, each match with its path.

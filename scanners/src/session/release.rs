@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{DECODED_FREE, DECODED_PER_BYTE, Session, Sink, Until};
+use super::{Session, Sink, Until};
 use crate::joins::Joins;
 use crate::passes::{Cleared, GLUED_MAX, Passes, With, may_be_glued};
 use crate::search::Found;
@@ -127,9 +127,7 @@ impl Session {
             path: &|found| self.path_of(found),
         };
         let painted = passes.look(cleared, until == Until::End, &with)?;
-        if passes.decoded > DECODED_FREE + end.saturating_mul(DECODED_PER_BYTE) {
-            return Err(ScanError::WorkBudget);
-        }
+        self.decoded_again += passes.take_decoded();
         self.backlog.drain(..waited);
         self.passes = Some(passes);
         if self.path.is_some() {
