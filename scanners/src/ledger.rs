@@ -105,6 +105,10 @@ impl Written {
 
     /// The one of this key among those that are sorted; else where it belongs.
     fn find(sorted: &[Written], key: (u64, u32)) -> Result<usize, usize> {
+        // Mostly it comes after all of them.
+        if sorted.last().is_none_or(|last| last.key() < key) {
+            return Err(sorted.len());
+        }
         sorted.binary_search_by_key(&key, Written::key)
     }
 
