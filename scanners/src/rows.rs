@@ -297,7 +297,8 @@ fn with_words<Form>(
     } else {
         alive & needs.word
     };
-    if asking == 0 || !place.is_read() && place.spend(effort(kinds, asking)) <= EFFORT_MAX {
+    let effort = || effort(kinds, asking & needs.far()) + effort(kinds, asking & needs.near) / 2;
+    if asking == 0 || !place.is_read() && place.spend(effort()) <= EFFORT_MAX {
         return alive;
     }
     if place.context().is_empty() {
