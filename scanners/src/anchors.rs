@@ -270,6 +270,24 @@ impl Anchors {
         is_set(&self.bits, slot_of(key))
     }
 
+    /// Those of the places in a block at which the first bytes of an anchor may stand. For most there is nothing else to
+    /// do, so no place takes another way than the others.
+    #[inline]
+    pub(crate) fn may_start_in(&self, block: &[u8; BLOCK + KEY], mut places: u64) -> u64 {
+        let mut kept = 0;
+        while places != 0 {
+            let bit = places.trailing_zeros();
+            places &= places - 1;
+            let key = block.get(bit as usize..).and_then(<[u8]>::first_chunk);
+            let Some([first, second, third, _]) = key else {
+                return u64::MAX;
+            };
+            let may = self.may_start([*first, *second, *third]);
+            kept |= u64::from(may) << bit;
+        }
+        kept
+    }
+
     /// Whether an anchor may stand at the start of `there`; where there is too little to tell, it may.
     #[inline]
     pub(crate) fn may_stand(&self, there: &[u8]) -> bool {

@@ -263,7 +263,7 @@ impl Places<'_> {
         let spaces = here.words & !(here.alnum | here.open);
         let introduced = assigned | spaces << 1 | u64::from(self.spaced);
         self.rows = starts & self.gates(here, (assigned, introduced));
-        self.anchored = self.anchored_of(starts | here.special);
+        self.anchored = self.anchored_of((starts & !here.special, here.special));
         self.mask = self.rows | self.anchored;
         self.joined = here.alnum >> 63 == 1;
         self.escaped = here.backslash >> 62;
@@ -335,22 +335,28 @@ impl Places<'_> {
         }
         let both = |of: fn(&Masks) -> u64| u128::from(of(here)) | u128::from(of(&self.ahead)) << 64;
         let long = |run: u128| run & run >> (LONG - 8);
-        let tight = long(run_of(both(Masks::tight), 8));
+        let phrase = run_of(both(|block| block.words), 32);
+        let phrase = phrase & phrase >> (PHRASE - 32);
+        let capital = run_of(both(|block| block.capital), 4);
         let eight = run_of(both(|block| block.wide), 8);
+        let gates = low(phrase | capital) | low(eight) & assigned;
+        // What else rows are made of is `WIDE`, too.
+        let long_wide = low(long(eight));
+        if long_wide == 0 {
+            return gates;
+        }
         let wide = if self.pass.wherever_long {
             u64::MAX
         } else {
             introduced
         };
-        let phrase = run_of(both(|block| block.words), 32);
-        let phrase = phrase & phrase >> (PHRASE - 32);
-        let capital = run_of(both(|block| block.capital), 4);
+        let tight = long(run_of(both(Masks::tight), 8));
         let base64 = if self.is_deep() {
             0
         } else {
             run_of(both(Masks::base64), BASE64_LONG)
         };
-        low(tight | phrase | capital | base64) | low(eight) & assigned | low(long(eight)) & wide
+        gates | low(tight | base64) | long_wide & wide
     }
 
     /// Whether what starts in this block goes on for longer than rows of base64 do.
@@ -361,14 +367,19 @@ impl Places<'_> {
             .all(|block| block.base64() == u64::MAX && block.open == 0)
     }
 
-    /// Those of the places at which the first bytes are those of an anchor, or too few.
-    fn anchored_of(&self, mut places: u64) -> u64 {
-        let mut kept = 0;
+    /// Those of the places at which the first bytes are those of an anchor, or too few; the first of them letters and
+    /// digits, the others anything.
+    fn anchored_of(&self, (words, others): (u64, u64)) -> u64 {
+        let there = self.bytes.get(self.base..).unwrap_or_default();
+        let words = match there.first_chunk() {
+            Some(block) => self.anchors.may_start_in(block, words),
+            None => words,
+        };
+        let (mut places, mut kept) = (words | others, 0);
         while places != 0 {
             let bit = places.trailing_zeros();
             places &= places - 1;
-            let there = self.bytes.get(self.base + bit as usize..);
-            let there = there.unwrap_or_default();
+            let there = there.get(bit as usize..).unwrap_or_default();
             let keep = there.first() == Some(&b'@') || self.anchors.may_stand(there);
             kept |= u64::from(keep) << bit;
         }

@@ -60,6 +60,9 @@ pub(crate) const WORDS: ByteSet = ByteSet::EMPTY.range(b'a', b'z').with(b" ");
 /// What most credentials are made of.
 pub(crate) const TIGHT: ByteSet = ByteSet::URL_SAFE.with(b".~+");
 
+// Where no long run of `WIDE` starts, no gate of these is open.
+const _: () = assert!(TIGHT.is_subset(&WIDE) && ByteSet::BASE64.with(b"-_").is_subset(&WIDE));
+
 /// How many bytes without a space make a long value.
 pub(crate) const LONG: u32 = 15;
 
