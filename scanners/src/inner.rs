@@ -12,6 +12,8 @@ use crate::{Anchor, Shape, Signature};
 
 /// So much of a text is searched at once, besides what a match takes: where few ask, most of it need not be searched.
 const STRETCH: u64 = 256;
+/// So much where many ask.
+const STRETCH_MAX: u64 = 4096;
 
 /// The literals of all signatures.
 #[derive(Debug, Default)]
@@ -58,7 +60,13 @@ impl Inner {
             return false;
         }
         if at < known.from || last >= known.until {
-            let end = text.end().min(last + self.longest + STRETCH);
+            let stretch = if at <= known.until {
+                let known = known.until.saturating_sub(known.from);
+                (2 * known).clamp(STRETCH, STRETCH_MAX)
+            } else {
+                STRETCH
+            };
+            let end = text.end().min(last + self.longest + stretch);
             let found = searcher.find(text.slice(at, end));
             known.from = at;
             known.until = found.map_or((end + 1).saturating_sub(self.longest), |found| {
