@@ -350,3 +350,34 @@ fn slot_of([first, second, third]: [u8; KEY]) -> usize {
     let key = u32::from_le_bytes([first, second, third, 0]);
     (key.wrapping_mul(0x9E37_79B1) >> (32 - SLOTS.ilog2())) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Catalog;
+    use crate::index::Index;
+
+    static INDEX: LazyLock<Index> =
+        LazyLock::new(|| Index::new(Catalog::builtin().signatures()).unwrap());
+
+    proptest! {
+        #[test]
+        fn no_place_of_a_block_is_passed_over_at_which_an_anchor_may_stand(
+            pieces in proptest::collection::vec("ghp_|sk-ant-|AKIA|eyJ|xox|[a-z]{1,9}|[!-~]{1,4}| ", 80),
+            places: u64,
+        ) {
+            let text = pieces.concat();
+            let block = text.as_bytes().first_chunk().unwrap();
+            let kept = INDEX.anchors.may_start_in(block, places);
+            prop_assert_eq!(kept & !places, 0);
+            for place in 0..BLOCK {
+                let may = INDEX.anchors.may_stand(&text.as_bytes()[place..]);
+                prop_assert!(!may || (kept | !places) >> place & 1 == 1, "{place} {text}");
+            }
+        }
+    }
+}
