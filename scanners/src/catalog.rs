@@ -11,6 +11,7 @@ mod builtin;
 mod bytes;
 mod listing;
 mod lower;
+mod odds;
 mod pattern;
 mod row;
 
@@ -44,6 +45,8 @@ pub struct Signature {
     pub context: Option<Context>,
     /// The offline check of the matched bytes, if there is one.
     pub check: Option<Check>,
+    /// Whether a match may be glued to letters and digits.
+    pub glue: Glue,
     /// Where sending it is use, not a leak.
     pub home: Home,
     /// Examples, which are the tests.
@@ -57,6 +60,22 @@ impl PartialEq for Signature {
 }
 
 impl Eq for Signature {}
+
+/// Whether a match may be glued to letters and digits, its boundaries notwithstanding.
+///
+/// A boundary keeps chance away. Where chance makes a match at less than one of `2^40` places of random
+/// text in base64, base64url, hexadecimal or letters and digits, none is asked for. What is glued has
+/// a digit behind its prefix, and its check holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Glue {
+    /// Never: both boundaries hold.
+    #[default]
+    Apart,
+    /// On one side.
+    OneSide,
+    /// On both.
+    BothSides,
+}
 
 /// What the bytes of a match look like.
 #[derive(Clone, Debug, PartialEq, Eq)]

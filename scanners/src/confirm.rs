@@ -16,7 +16,7 @@ use crate::context::{Told, Words};
 use crate::scanner::Scanner;
 use crate::seen::Seen;
 use crate::text::{Peek, Text};
-use crate::{ByteSet, Class, FingerprintKey, Segment, Shape, Signature};
+use crate::{ByteSet, Class, FingerprintKey, Glue, Segment, Shape, Signature};
 use swallow::SwallowKind;
 
 /// A place where a signature could match, and how far it has got.
@@ -36,6 +36,8 @@ pub(crate) struct Candidate {
     at: u64,
     /// Whether a word of the context was found.
     words: Told,
+    /// Whether its left boundary does not hold.
+    is_glued: bool,
 }
 
 /// So many bytes of a value are seen before its context is looked at.
@@ -70,7 +72,13 @@ impl Candidate {
             taken: 0,
             at: start,
             words: Told::Nothing,
+            is_glued: false,
         }
+    }
+
+    /// The same where its left boundary may not hold.
+    pub(crate) fn glued(self, is_glued: bool) -> Candidate {
+        Candidate { is_glued, ..self }
     }
 
     /// A candidate of a signature whose segments start at once, and what is known of its words.
@@ -83,6 +91,7 @@ impl Candidate {
             taken: 0,
             at: start,
             words,
+            is_glued: false,
         }
     }
 
@@ -96,6 +105,7 @@ impl Candidate {
             taken: 0,
             at,
             words: Told::Nothing,
+            is_glued: false,
         }
     }
 
@@ -187,6 +197,31 @@ impl Candidate {
         }
     }
 
+    /// The form is right: what does it stand between, and what do context and check say?
+    ///
+    /// What is glued to something has more to show: its check holds, where a failure would not rule it out, and
+    /// there is a digit behind its prefix, so that no words run together are one.
+    fn decide_between(
+        &mut self,
+        text: &Text<'_>,
+        row: &Row<'_>,
+        (prefix, end, is_right_glued): (usize, u64, bool),
+    ) -> Step {
+        let is_glued = match (self.is_glued, is_right_glued) {
+            (false, false) => return self.decide(text, row, end),
+            (true, true) => row.signature.glue == Glue::BothSides,
+            _ => row.signature.glue != Glue::Apart,
+        };
+        let value = text.slice(self.start + prefix as u64, end);
+        if !is_glued || !value.iter().any(u8::is_ascii_digit) {
+            return Step::No;
+        }
+        match self.decide(text, row, end) {
+            Step::Match { doubtful: true, .. } => Step::No,
+            step => step,
+        }
+    }
+
     /// The form is right: what do context and check say?
     fn decide(&mut self, text: &Text<'_>, row: &Row<'_>, end: u64) -> Step {
         if !self.is_in_context(text, row) {
@@ -252,11 +287,13 @@ impl Candidate {
                 Progress::More => return Step::More,
             }
         }
-        match text.peek(self.at) {
-            Peek::Unknown => Step::More,
-            Peek::Byte(byte) if token.right.contains(byte) => Step::No,
-            Peek::Byte(_) | Peek::End => self.decide(text, token.row, self.at),
-        }
+        let is_right_glued = match text.peek(self.at) {
+            Peek::Unknown => return Step::More,
+            Peek::Byte(byte) => token.right.contains(byte),
+            Peek::End => false,
+        };
+        let prefix = token.anchor.len();
+        self.decide_between(text, token.row, (prefix, self.at, is_right_glued))
     }
 
     fn next_stage(&mut self) -> Progress {
@@ -330,7 +367,8 @@ impl Candidate {
         {
             return Step::No;
         }
-        let Step::Match { doubtful, .. } = self.decide(text, token.row, self.at) else {
+        let there = (token.anchor.len(), self.at, false);
+        let Step::Match { doubtful, .. } = self.decide_between(text, token.row, there) else {
             return Step::No;
         };
         let kind = if alphabet.contains(b'\\') {

@@ -12,6 +12,7 @@ use regex_syntax::hir::{Hir, HirKind};
 use crate::anchors::{Anchors, Entry};
 use crate::catalog::class_bytes;
 use crate::extent::{PLACES, alternatives, sets_of_pattern};
+use crate::glued::Glued;
 use crate::inner::Inner;
 use crate::rows::{Leading, Rows};
 use crate::starts::{FirstPass, Places};
@@ -61,6 +62,7 @@ impl Index {
     pub(crate) fn new(signatures: &[Arc<Signature>]) -> Result<Index, CatalogError> {
         let (mut anchors, mut rows) = (Anchors::new(), Rows::default());
         let (mut email, mut user_info) = (Vec::new(), Vec::new());
+        let mut glued = Glued::new();
         for (number, signature) in (0_u32..).zip(signatures) {
             match &signature.shape {
                 Shape::Token {
@@ -73,6 +75,7 @@ impl Index {
                         let entry = Entry::new(number, anchor, bytes);
                         anchors.add(entry, bytes, &after, signature)?;
                     }
+                    glued.add(signature.glue, literals, |_| after.clone());
                 }
                 Shape::Token { segments, .. } => {
                     let leading = Leading::new(of_segments(segments), signature);
@@ -89,6 +92,8 @@ impl Index {
                         let after = sets.get(bytes.len()..).unwrap_or_default();
                         anchors.add(entry, bytes, after, signature)?;
                     }
+                    let after = |length| sets.iter().skip(length).copied().collect();
+                    glued.add(signature.glue, prefixes, after);
                 }
                 Shape::Pattern { pattern, .. } => {
                     for sets in ways_to_start(pattern.hir()) {
@@ -107,7 +112,7 @@ impl Index {
         rows.tell_openings();
         let vocabulary = Vocabulary::new(signatures, |row| rows.of_numbers(row));
         Ok(Index {
-            first_pass: FirstPass::new(&anchors, &rows),
+            first_pass: FirstPass::new(&anchors, &rows, &glued),
             anchors,
             rows,
             inner: Inner::new(signatures),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::pen::Fixed;
-use crate::{Class, Examples, Fingerprint, FingerprintKey, Home, Severity, Shape, Signature};
+use crate::{Class, Examples, Fingerprint, FingerprintKey, Glue, Home, Severity, Shape, Signature};
 
 pub(crate) use index::NeedleIndex;
 pub(crate) use search::NeedleSearch;
@@ -308,6 +308,7 @@ fn signature(id: String, secret: &KnownSecret) -> Signature {
         shape: Shape::Known,
         context: None,
         check: None,
+        glue: Glue::default(),
         home: Home::default(),
         examples: Examples::default(),
     }

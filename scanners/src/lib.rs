@@ -23,6 +23,7 @@ mod finding;
 mod fingerprint;
 mod fold;
 pub mod gitleaks;
+mod glued;
 mod index;
 mod inflate;
 mod inner;
@@ -57,7 +58,7 @@ mod vocabulary;
 
 pub use catalog::{
     Anchor, Boundary, ByteSet, Catalog, CatalogError, Context, DigitsSpec, Examples, ExamplesSpec,
-    Home, HomeSpec, InnerSpec, Pattern, PatternError, Segment, Shape, ShapeName, Signature,
+    Glue, Home, HomeSpec, InnerSpec, Pattern, PatternError, Segment, Shape, ShapeName, Signature,
     SignatureSpec,
 };
 pub use example::{ExampleMaker, in_context};

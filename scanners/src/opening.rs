@@ -12,7 +12,7 @@ use crate::index::alphabet;
 use crate::known::NeedleIndex;
 use crate::places::{Head, private_key_head};
 use crate::units::{self, Unit, UnitFn};
-use crate::{ByteSet, Class, Segment, Shape, Signature};
+use crate::{ByteSet, Class, Glue, Segment, Shape, Signature};
 use memchr::memmem::{Finder, FinderRev};
 use std::sync::LazyLock;
 
@@ -32,6 +32,10 @@ pub(crate) struct Openings {
     heads: Box<[u64]>,
     /// Those of two bytes.
     pairs: Vec<[u8; 2]>,
+    /// Those whose values may be glued to letters and digits, sorted, and a bit for each of their first
+    /// three bytes.
+    glued: Vec<Box<[u8]>>,
+    glued_heads: Box<[u64]>,
     /// What these values are made of.
     alphabet: ByteSet,
 }
@@ -67,6 +71,8 @@ static HEAD: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(KEY_
 /// What shows the dashes that open it, as they are or encoded.
 static DASHES: LazyLock<[Finder<'static>; 5]> =
     LazyLock::new(|| ["--", "2d", "2D", "45", "\u{ff0d}"].map(Finder::new));
+/// So many bytes of an anchor tell that it could have begun within a word.
+const GLUED_MIN: usize = 3;
 /// So many bytes of a known secret tell that one could have begun.
 pub(crate) const KNOWN_MIN: usize = 4;
 /// So many bytes of a value must show where a run is decoded, which may be none.
@@ -86,10 +92,25 @@ impl Openings {
             first: ByteSet::EMPTY,
             heads: vec![0; HEADS / 64].into_boxed_slice(),
             pairs: Vec::new(),
+            glued: Vec::new(),
+            glued_heads: vec![0; HEADS / 64].into_boxed_slice(),
             alphabet: ByteSet::EMPTY,
         };
         for signature in signatures.filter(|signature| is_joined(signature)) {
+            let from = openings.anchors.len();
             openings.add(&signature.shape);
+            if signature.glue != Glue::Apart {
+                let anchors = openings.anchors.get(from..).unwrap_or_default();
+                openings.glued.extend(anchors.iter().cloned());
+            }
+        }
+        openings.glued.sort_unstable();
+        openings.glued.dedup();
+        for anchor in &openings.glued {
+            enter(
+                &mut openings.glued_heads,
+                anchor.get(..GLUED_MIN).unwrap_or(anchor),
+            );
         }
         openings.anchors.sort_unstable();
         openings.anchors.dedup();
@@ -99,10 +120,10 @@ impl Openings {
             let first = anchor.first().copied();
             openings.first = first.map_or(openings.first, |byte| openings.first.insert(byte));
             for length in 2..=3.min(anchor.len()) {
-                let bit = head(anchor.get(..length).unwrap_or_default());
-                if let Some(word) = openings.heads.get_mut(bit / 64) {
-                    *word |= 1 << (bit % 64);
-                }
+                enter(
+                    &mut openings.heads,
+                    anchor.get(..length).unwrap_or_default(),
+                );
             }
         }
         openings
@@ -189,11 +210,16 @@ impl Openings {
         let starts = (run.len() + 1).saturating_sub(least);
         let mut before = from.checked_sub(1).and_then(|at| tail.get(at)).copied();
         for (at, byte) in run.iter().enumerate().take(starts) {
-            let starts = self.first.contains(*byte)
-                && !(byte.is_ascii_alphanumeric()
-                    && before.is_some_and(|before| before.is_ascii_alphanumeric())
-                    && !is_escaped(tail, from + at));
-            if starts && self.is_anchor(run.get(at..).unwrap_or_default()) {
+            let is_within = byte.is_ascii_alphanumeric()
+                && before.is_some_and(|before| before.is_ascii_alphanumeric())
+                && !is_escaped(tail, from + at);
+            let rest = run.get(at..).unwrap_or_default();
+            let opens = if is_within {
+                self.is_glued(rest)
+            } else {
+                self.first.contains(*byte) && self.is_anchor(rest)
+            };
+            if opens {
                 return Some(from + at);
             }
             before = Some(*byte);
@@ -201,14 +227,26 @@ impl Openings {
         None
     }
 
+    /// Whether these bytes, which follow a letter or digit, start with an anchor whose values may be glued to
+    /// those, or are [`GLUED_MIN`] of its bytes and more. Fewer are those of many words.
+    fn is_glued(&self, rest: &[u8]) -> bool {
+        let Some(first) = rest.first_chunk::<GLUED_MIN>() else {
+            return false;
+        };
+        if !is_entered(&self.glued_heads, first) {
+            return false;
+        }
+        let from = self
+            .glued
+            .partition_point(|anchor| **anchor < *first.as_slice());
+        let sharing = self.glued.get(from..).unwrap_or_default().iter();
+        let mut sharing = sharing.take_while(|anchor| anchor.starts_with(first));
+        sharing.any(|anchor| rest.starts_with(anchor) || anchor.starts_with(rest))
+    }
+
     /// Whether an anchor could start with the first bytes, or end with them.
     fn has_head(&self, rest: &[u8]) -> bool {
-        let is_set = |length| {
-            let bit = head(rest.get(..length).unwrap_or(rest));
-            self.heads
-                .get(bit / 64)
-                .is_some_and(|word| word >> (bit % 64) & 1 == 1)
-        };
+        let is_set = |length| is_entered(&self.heads, rest.get(..length).unwrap_or(rest));
         is_set(2) && (rest.len() < 3 || is_set(3) || self.has_pair(rest))
     }
 
@@ -273,6 +311,19 @@ fn head(bytes: &[u8]) -> usize {
         .iter()
         .fold(seed, |number, byte| number << 8 | usize::from(*byte));
     (number.wrapping_mul(0x9E37_79B9) >> 12) % HEADS
+}
+
+fn enter(heads: &mut [u64], bytes: &[u8]) {
+    let bit = head(bytes);
+    if let Some(word) = heads.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
+    }
+}
+
+fn is_entered(heads: &[u64], bytes: &[u8]) -> bool {
+    let bit = head(bytes);
+    let word = heads.get(bit / 64);
+    word.is_some_and(|word| word >> (bit % 64) & 1 == 1)
 }
 
 /// How many bits that table has.
@@ -458,6 +509,8 @@ mod tests {
             "gh",
             "it is ghp_",
             "it is ghp_ZJDeVREhkptGF7",
+            "xghp",
+            "it is xghp_ZJDeVREhkptGF7",
             "x\\nAKIAIO",
             "-----BEG",
             "gh%70_ZJDe",

@@ -12,7 +12,9 @@ mod leading;
 mod numbers;
 mod runs;
 
-pub(crate) use leading::{ASSIGNING, BASE64_LONG, CAPITAL, LONG, Leading, PHRASE, WIDE, WORDS};
+pub(crate) use leading::{
+    ASSIGNING, BASE64_LONG, CAPITAL, LONG, Leading, PHRASE, TIGHT, WIDE, WORDS,
+};
 pub(crate) use runs::{ALPHABETS, BESIDES, RUN_MAX, RUN_SETS, RunLength, Runs};
 
 use crate::context::{Asks, Told};

@@ -11,8 +11,8 @@ use crate::opening::{Begun, Openings, is_joined};
 use crate::runs::Least;
 use crate::screen::asks_for_any_streak;
 use crate::{
-    Carrier, Catalog, CatalogError, Finding, Fingerprint, FingerprintKey, KnownSecrets, MaskSet,
-    Part, Segment, Session, SessionOptions, Shape, Side, Signature, Sink,
+    Carrier, Catalog, CatalogError, Finding, Fingerprint, FingerprintKey, Glue, KnownSecrets,
+    MaskSet, Part, Segment, Session, SessionOptions, Shape, Side, Signature, Sink,
 };
 
 /// The compiled catalog: immutable, `Send + Sync`, shared as an `Arc`.
@@ -129,6 +129,12 @@ impl Scanner {
     /// All signatures, by index: the catalog's rows, then one for each known secret.
     pub fn signatures(&self) -> &[Arc<Signature>] {
         &self.signatures
+    }
+
+    /// Whether a match of a signature may be glued to letters and digits, by its index.
+    pub(crate) fn may_be_glued(&self, signature: u32) -> bool {
+        let signature = self.signatures.get(signature as usize);
+        signature.is_some_and(|signature| signature.glue != Glue::Apart)
     }
 
     /// Whether a signature comes with Egret, by its index.

@@ -364,7 +364,9 @@ impl Search {
         let there = text.from(self.next);
         let first = there.first().copied().unwrap_or_default();
         let starts = starts_here(text, self.next, first);
-        if !starts && !scanner.index.anchors.odd_first.contains(first) {
+        let is_odd = scanner.index.anchors.odd_first.contains(first);
+        let is_within = !starts && !is_odd && first.is_ascii_alphanumeric();
+        if !starts && !is_odd && !(is_within && place.is_anchored) {
             return true;
         }
         if let Some(could) = place.row.filter(|_| starts && !place.is_anchored) {
@@ -376,11 +378,12 @@ impl Search {
         };
         let mut following = Following::default();
         for entry in entries.iter().filter(|entry| entry.may_stand(there)) {
-            if may_start(scanner, text, entry.signature, self.next)
+            let is_glued = is_within || !may_start(scanner, text, entry.signature, self.next);
+            if (!is_glued || scanner.may_be_glued(entry.signature))
                 && following.may_follow(entry, there, text.ended)
             {
                 let candidate = Candidate::new(self.next, entry.signature, entry.anchor);
-                self.try_candidate(scanner, (text, seen), candidate, found);
+                self.try_candidate(scanner, (text, seen), candidate.glued(is_glued), found);
             }
         }
         if let Some(could) = place.row.filter(|_| starts) {

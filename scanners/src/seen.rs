@@ -23,7 +23,7 @@ pub(crate) struct Seen {
 }
 
 /// So many runs are remembered.
-const RUNS: usize = 8;
+const RUNS: usize = 16;
 /// Runs up to this length are read again.
 const SHORT: usize = 16;
 
@@ -88,7 +88,7 @@ impl Seen {
     ) -> usize {
         let last = at + room as u64;
         // The segments of a signature do not share a place.
-        let place = (signature as usize * 3 + stage as usize) % RUNS;
+        let place = (signature as usize * 5 + stage as usize) % RUNS;
         let Some(run) = self.runs.get_mut(place).filter(|_| room > SHORT) else {
             return run_length(text.slice(at, last), alphabet);
         };

@@ -2,10 +2,12 @@
 //!
 //! Sixty-four bytes at a time: words after a boundary, `@`, `://` and bytes that open an anchor.
 //! Of those, the places whose first bytes some anchor has, and those at which a row without an
-//! anchor could start by the kind of bytes that follow. All others cost nothing further.
+//! anchor could start by the kind of bytes that follow; and in long words the places within them at which
+//! an anchor could stand whose values may be glued to letters. All others cost nothing further.
 
 use crate::ByteSet;
 use crate::anchors::Anchors;
+use crate::glued::{Glued, GluedPlaces};
 use crate::number::{DIGITS, Number};
 use crate::rows::{
     ASSIGNING, BASE64_LONG, BESIDES, Before, CAPITAL, Could, LONG, PHRASE, Rows, Runs, WIDE, WORDS,
@@ -23,13 +25,15 @@ pub(crate) struct FirstPass {
     /// Letters and digits; backslash; other bytes at which something starts; the sets of the gates;
     /// what credentials have besides letters and digits.
     sets: [AsciiSet; SETS],
+    /// Anchors that may stand within words.
+    glued: GluedPlaces,
     /// Whether rows are to be looked for at every start, or at all that are long.
     everywhere: bool,
     wherever_long: bool,
 }
 
 impl FirstPass {
-    pub(crate) fn new(anchors: &Anchors, rows: &Rows) -> FirstPass {
+    pub(crate) fn new(anchors: &Anchors, rows: &Rows, glued: &Glued) -> FirstPass {
         let special = anchors.odd_first.with(b"@:");
         let backslash = ByteSet::EMPTY.with(b"\\");
         let [token, plus, slash, dotted] = BESIDES;
@@ -48,6 +52,7 @@ impl FirstPass {
         ];
         FirstPass {
             sets: sets.map(AsciiSet::new),
+            glued: glued.places(),
             everywhere: rows.everywhere,
             wherever_long: rows.wherever_long,
         }
@@ -262,8 +267,12 @@ impl Places<'_> {
         let assigned = here.assigning << 1 | u64::from(self.assigned) | self.after_escape;
         let spaces = here.words & !(here.alnum | here.open);
         let introduced = assigned | spaces << 1 | u64::from(self.spaced);
-        self.rows = starts & self.gates(here, (assigned, introduced));
-        self.anchored = self.anchored_of((starts & !here.special, here.special));
+        let (gates, tight) = self.gates((assigned, introduced));
+        self.rows = starts & gates;
+        let within = here.alnum & !starts & tight;
+        let glued = if within == 0 { 0 } else { self.glued(within) };
+        let words = starts & !here.special | glued;
+        self.anchored = self.anchored_of((words, here.special));
         self.mask = self.rows | self.anchored;
         self.joined = here.alnum >> 63 == 1;
         self.escaped = here.backslash >> 62;
@@ -328,13 +337,31 @@ impl Places<'_> {
         low(self.digits >> bit)
     }
 
-    /// Where some gate is open.
-    fn gates(&self, here: &Masks, (assigned, introduced): (u64, u64)) -> u64 {
-        if self.pass.everywhere {
-            return u64::MAX;
-        }
-        let both = |of: fn(&Masks) -> u64| u128::from(of(here)) | u128::from(of(&self.ahead)) << 64;
+    /// Those of these places, within words, at which an anchor could stand that may be glued to what
+    /// stands before it.
+    #[inline]
+    fn glued(&self, places: u64) -> u64 {
+        let there = self.bytes.get(self.base..).unwrap_or_default();
+        let separators = self.both(|block| {
+            let [token, ..] = block.besides;
+            token | block.open
+        });
+        self.pass.glued.of(places, there, separators)
+    }
+
+    /// Which bytes of this block and the next one are of a set.
+    #[inline]
+    fn both(&self, of: fn(&Masks) -> u64) -> u128 {
+        u128::from(of(&self.here)) | u128::from(of(&self.ahead)) << 64
+    }
+
+    /// Where some gate is open, and where [`LONG`] bytes of [`TIGHT`](crate::rows::TIGHT) begin.
+    fn gates(&self, (assigned, introduced): (u64, u64)) -> (u64, u64) {
         let long = |run: u128| run & run >> (LONG - 8);
+        if self.pass.everywhere {
+            return (u64::MAX, low(long(run_of(self.both(Masks::tight), 8))));
+        }
+        let both = |of| self.both(of);
         let phrase = run_of(both(|block| block.words), 32);
         let phrase = phrase & phrase >> (PHRASE - 32);
         let capital = run_of(both(|block| block.capital), 4);
@@ -343,20 +370,20 @@ impl Places<'_> {
         // What else rows are made of is `WIDE`, too.
         let long_wide = low(long(eight));
         if long_wide == 0 {
-            return gates;
+            return (gates, 0);
         }
+        let tight = low(long(run_of(self.both(Masks::tight), 8)));
         let wide = if self.pass.wherever_long {
             u64::MAX
         } else {
             introduced
         };
-        let tight = long(run_of(both(Masks::tight), 8));
         let base64 = if self.is_deep() {
             0
         } else {
             run_of(both(Masks::base64), BASE64_LONG)
         };
-        gates | low(tight | base64) | long_wide & wide
+        (gates | tight | low(base64) | long_wide & wide, tight)
     }
 
     /// Whether what starts in this block goes on for longer than rows of base64 do.

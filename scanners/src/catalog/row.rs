@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::lower::lower;
-use super::{Anchor, Boundary, ByteSet, CatalogError, Context, Examples, Home};
+use super::odds;
+use super::{Anchor, Boundary, ByteSet, CatalogError, Context, Examples, Glue, Home};
 use super::{Pattern, PatternError, Segment, Shape, Signature};
 use crate::{Class, Severity, checks};
 
@@ -46,6 +47,9 @@ pub struct SignatureSpec {
     pub right: Option<String>,
     /// The name of an offline check.
     pub check: Option<String>,
+    /// That words end as a built-in pattern begins, so that its boundaries hold whatever its odds are.
+    /// Those of an operator's own always do.
+    pub apart: bool,
     /// Words of which one must stand shortly before.
     pub keywords: Vec<String>,
     /// How many bytes before the match are searched for them; at most 96.
@@ -140,7 +144,10 @@ pub(super) fn parse_file(file: &str, text: &str) -> Result<Vec<Signature>, Vec<C
     for mut spec in raw.signatures {
         spec.class.get_or_insert(raw.class);
         match spec.compile() {
-            Ok(signature) => signatures.push(signature),
+            Ok(signature) => {
+                let glue = spec.glue(&signature.shape);
+                signatures.push(Signature { glue, ..signature });
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -173,12 +180,29 @@ impl SignatureSpec {
             shape: self.shape()?,
             context: self.context()?,
             check: self.check.as_deref().map(find_check).transpose()?,
+            glue: Glue::Apart,
             home: Home::from(&self.home),
             examples: Examples {
                 positive: boxed(&self.examples.positive),
                 negative: boxed(&self.examples.negative),
             },
         })
+    }
+
+    /// Whether a match may be glued to letters and digits, by the odds of the pattern.
+    fn glue(&self, shape: &Shape) -> Glue {
+        let is_anchored = match shape {
+            Shape::Token { anchors, .. } => !anchors.is_empty(),
+            Shape::Pattern { anchor, .. } => matches!(anchor, Anchor::Prefix(_)),
+            _ => false,
+        };
+        let check = self.check.as_deref().and_then(checks::by_name);
+        let hir = self.pattern.as_deref().map(Pattern::syntax);
+        match hir {
+            // All others are looked for by what stands before and behind them.
+            Some(Ok(hir)) if is_anchored && !self.apart => odds::glue(&hir, check.as_ref()),
+            _ => Glue::Apart,
+        }
     }
 
     fn shape(&self) -> Result<Shape, String> {

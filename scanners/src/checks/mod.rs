@@ -61,6 +61,26 @@ impl Check {
         self.failure == Verdict::Fails
     }
 
+    /// By how many bits, at least, the check misses a value of the right shape that chance made: those of
+    /// the checksum, or of what must stand in it when it is decoded.
+    pub(crate) fn bits(&self) -> u32 {
+        match self.name {
+            "github-crc32" | "github-crc32-inferred" | "grafana-crc32" | "base58check" | "wif" => {
+                32
+            }
+            // Two ways of writing what is covered are accepted.
+            "atlassian-crc32" | "gitlab-crc32" => 31,
+            "bech32" => 30,
+            "nkey-crc16" => 16,
+            // JSON with certain keys, or a text, each of their characters by chance.
+            "jwt" | "grafana-cloud" | "grafana-key" | "sentry" => 40,
+            "discord" | "bedrock" | "bedrock-short" | "jfrog" => 40,
+            // Six digits and a colon.
+            "digits-colon" => 32,
+            _ => 0,
+        }
+    }
+
     /// How a number for which the check holds is grouped, if it is not written in one piece: the lengths
     /// of the groups, a hexadecimal digit each. `None` if the check does not say.
     pub(crate) fn layouts(&self) -> Option<&'static [u32]> {

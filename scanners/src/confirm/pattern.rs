@@ -102,10 +102,8 @@ impl Candidate {
             return Step::No;
         };
         let end = self.start + length as u64;
-        match text.peek(end) {
-            Peek::Byte(byte) if right.contains(byte) => Step::No,
-            Peek::Byte(_) | Peek::End | Peek::Unknown => self.decide(text, row, end),
-        }
+        let is_right_glued = matches!(text.peek(end), Peek::Byte(byte) if right.contains(byte));
+        self.decide_between(text, row, (0, end, is_right_glued))
     }
 }
 

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use egret_scanners::{
-    ByteSet, Carrier, Catalog, Class, Context, Examples, Finding, FingerprintKey, Home,
+    ByteSet, Carrier, Catalog, Class, Context, Examples, Finding, FingerprintKey, Glue, Home,
     KnownSecrets, MaskSet, Part, ScanError, Scanner, Segment, SessionOptions, Severity, Shape,
     Side, Signature, Sink,
 };
@@ -48,6 +48,7 @@ pub(crate) fn row(id: &str, shape: Shape, context: Option<Context>) -> Arc<Signa
         shape,
         context,
         check: None,
+        glue: Glue::default(),
         home: Home::default(),
         examples: Examples::default(),
     })
