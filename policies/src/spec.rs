@@ -39,6 +39,8 @@ pub(crate) fn read(
         left: get.word("left", &BOUNDARIES).map(str::to_owned),
         right: get.word("right", &BOUNDARIES).map(str::to_owned),
         check: get.with("check", read_check),
+        // Both boundaries of an operator's own signature hold whatever its odds are.
+        apart: true,
         keywords: get.texts("keywords"),
         window: get.number("window", 1..=96),
         bare_only: get.flag("bare_only"),

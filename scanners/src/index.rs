@@ -60,9 +60,8 @@ impl Form {
 impl Index {
     /// Compiles the signatures.
     pub(crate) fn new(signatures: &[Arc<Signature>]) -> Result<Index, CatalogError> {
-        let (mut anchors, mut rows) = (Anchors::new(), Rows::default());
+        let (mut anchors, mut rows, mut glued) = (Anchors::new(), Rows::default(), Glued::new());
         let (mut email, mut user_info) = (Vec::new(), Vec::new());
-        let mut glued = Glued::new();
         for (number, signature) in (0_u32..).zip(signatures) {
             match &signature.shape {
                 Shape::Token {

@@ -366,7 +366,7 @@ impl Search {
         let starts = starts_here(text, self.next, first);
         let is_odd = scanner.index.anchors.odd_first.contains(first);
         let is_within = !starts && !is_odd && first.is_ascii_alphanumeric();
-        if !starts && !is_odd && !(is_within && place.is_anchored) {
+        if !(starts || is_odd || is_within && place.is_anchored) {
             return true;
         }
         if let Some(could) = place.row.filter(|_| starts && !place.is_anchored) {

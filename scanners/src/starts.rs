@@ -338,15 +338,17 @@ impl Places<'_> {
     }
 
     /// Those of these places, within words, at which an anchor could stand that may be glued to what
-    /// stands before it.
-    #[inline]
+    /// stands before it. Few texts have such places, so it is kept apart from what all need.
+    #[inline(never)]
     fn glued(&self, places: u64) -> u64 {
         let there = self.bytes.get(self.base..).unwrap_or_default();
         let separators = self.both(|block| {
             let [token, ..] = block.besides;
             token | block.open
         });
-        self.pass.glued.of(places, there, separators)
+        self.pass
+            .glued
+            .of(places, (there, self.here.open), separators)
     }
 
     /// Which bytes of this block and the next one are of a set.

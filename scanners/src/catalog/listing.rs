@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{Catalog, Shape, Signature};
+use super::{Catalog, Glue, Shape, Signature};
 use crate::Class;
 
 impl Catalog {
@@ -37,10 +37,13 @@ Made from `scanners/signatures/*.yaml` by its test; do not edit.
 
 A match that fails a *check* is no finding; a check marked `~` is inferred, and a match that fails it
 is a finding of low severity. *Needs* are words of which one must stand shortly before the value
-(in brackets: only where it is written without separators). *Home* is where sending it is its use.
+(in brackets: only where it is written without separators). *Glued* says where a letter or digit may touch it:
+on both sides or on one, by the odds that chance makes such a value (see scanner.md); else on none. *Home* is where
+sending it is its use.
 ";
 
-const TABLE: &str = "| id | name | severity | check | needs | home |\n|---|---|---|---|---|---|\n";
+const TABLE: &str =
+    "| id | name | severity | check | glued | needs | home |\n|---|---|---|---|---|---|---|\n";
 
 fn row(signature: &Signature) -> String {
     let check = signature.check.map_or(String::new(), |check| {
@@ -51,8 +54,13 @@ fn row(signature: &Signature) -> String {
         Shape::Email | Shape::UserInfo | Shape::PrivateKey if check.is_empty() => "structure",
         _ => &check,
     };
+    let glued = match signature.glue {
+        Glue::Apart => "",
+        Glue::OneSide => "one side",
+        Glue::BothSides => "both sides",
+    };
     format!(
-        "| `{}` | {} | {} | {shape} | {} | {} |\n",
+        "| `{}` | {} | {} | {shape} | {glued} | {} | {} |\n",
         signature.id,
         signature.name,
         signature.severity,

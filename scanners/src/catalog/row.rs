@@ -12,6 +12,8 @@ use crate::{Class, Severity, checks};
 const DEFAULT_WINDOW: u16 = 64;
 /// The farthest a row may look back, in bytes.
 const MAX_WINDOW: u16 = 96;
+/// A row with more prefixes than this is not looked for within words.
+const MAX_PREFIXES: usize = 40;
 /// The separators allowed between digits unless a row says otherwise.
 const DEFAULT_SEPARATORS: &str = " -";
 
@@ -191,16 +193,22 @@ impl SignatureSpec {
 
     /// Whether a match may be glued to letters and digits, by the odds of the pattern.
     fn glue(&self, shape: &Shape) -> Glue {
-        let is_anchored = match shape {
-            Shape::Token { anchors, .. } => !anchors.is_empty(),
-            Shape::Pattern { anchor, .. } => matches!(anchor, Anchor::Prefix(_)),
-            _ => false,
+        let anchors = match shape {
+            Shape::Token { anchors, .. } => anchors.as_slice(),
+            Shape::Pattern {
+                anchor: Anchor::Prefix(anchors),
+                ..
+            } => anchors,
+            _ => &[],
         };
+        // Rows without a prefix are looked for by what stands before and behind them; those with many or
+        // short ones within words would make a place of every other.
+        let is_telling = (1..=MAX_PREFIXES).contains(&anchors.len())
+            && anchors.iter().all(|anchor| anchor.len() >= 3);
         let check = self.check.as_deref().and_then(checks::by_name);
         let hir = self.pattern.as_deref().map(Pattern::syntax);
         match hir {
-            // All others are looked for by what stands before and behind them.
-            Some(Ok(hir)) if is_anchored && !self.apart => odds::glue(&hir, check.as_ref()),
+            Some(Ok(hir)) if is_telling && !self.apart => odds::glue(&hir, check.as_ref()),
             _ => Glue::Apart,
         }
     }

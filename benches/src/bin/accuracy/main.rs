@@ -1,8 +1,10 @@
 //! Recall and precision of the scanner on made-up values, and its findings in a clean corpus.
 //!
-//! `accuracy [--samples N] [--seed N] [--clean DIR [--carrier TYPE]] [--list]` draws fresh values of every signature, hides
+//! `accuracy [--samples N] [--seed N] [--noise MB] [--clean DIR [--carrier TYPE]] [--list]` draws fresh values of every signature, hides
 //! each in every encoding and carrier and cuts the text at every place, draws values whose check
-//! fails, and prints one line per family and one per way of hiding. `--clean` adds the findings in
+//! fails, and prints one line per family and one per way of hiding, and how many are found that are glued to
+//! a letter, a digit or another token. `--noise` adds the findings in so many megabytes of random text in each of
+//! some alphabets. `--clean` adds the findings in
 //! the files of a folder in which there should be none, read as texts or as what `--carrier` says;
 //! `--list` each of them, and each value that was missed. For comparing with other tools
 //! (`benches/compare`), `--write DIR` writes the values to files instead, and `--scan DIR` prints
@@ -14,6 +16,7 @@ mod clean;
 mod files;
 mod hide;
 mod measure;
+mod noise;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +31,7 @@ struct Options {
     clean: Option<PathBuf>,
     carrier: Carrier,
     list: bool,
+    noise: u64,
     write: Option<PathBuf>,
     scan: Option<PathBuf>,
 }
@@ -45,6 +49,9 @@ fn main() -> anyhow::Result<()> {
     if options.samples > 0 {
         measure::run(&scanner, (options.samples, options.seed), options.list)?;
     }
+    if options.noise > 0 {
+        noise::run(&scanner, options.noise, options.seed.max(1))?;
+    }
     if let Some(folder) = &options.clean {
         clean::run(&scanner, (folder, &options.carrier), options.list)?;
     }
@@ -58,6 +65,7 @@ fn options() -> anyhow::Result<Options> {
         clean: None,
         carrier: Carrier::Text,
         list: false,
+        noise: 0,
         write: None,
         scan: None,
     };
@@ -75,11 +83,12 @@ fn options() -> anyhow::Result<Options> {
             "--seed" => options.seed = value.parse()?,
             "--carrier" => options.carrier = Carrier::from_content_type(&value),
             "--clean" => options.clean = Some(value.into()),
+            "--noise" => options.noise = value.parse()?,
             "--write" => options.write = Some(value.into()),
             "--scan" => options.scan = Some(value.into()),
             _ => bail!(
                 "unknown argument {name}: --samples N, --seed N, --clean DIR, --carrier TYPE, --list, \
-                 --write DIR, --scan DIR"
+                 --noise MB, --write DIR, --scan DIR"
             ),
         }
     }

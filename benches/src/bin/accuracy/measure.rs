@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use egret_scanners::{
-    Anchor, Carrier, Class, ExampleMaker, Finding, MaskSet, Part, Scanner, SessionOptions, Shape,
-    Side, Signature, Sink, in_context,
+    Anchor, Carrier, Class, ExampleMaker, Finding, Glue, MaskSet, Part, Scanner, SessionOptions,
+    Shape, Side, Signature, Sink, in_context,
 };
 
 use crate::hide::{HIDINGS, Hiding, PLAIN, SPLITS};
@@ -40,6 +40,7 @@ struct Row {
     hidden: Count,
     cuts: Count,
     broken: Count,
+    glued: [Count; GLUED.len()],
     /// The texts in which it was missed, and the hiding of each.
     missed: Vec<(&'static str, Vec<u8>)>,
 }
@@ -65,7 +66,9 @@ pub(crate) fn run(
         }
         rows.push((Arc::clone(signature), row));
     }
-    print(&rows, &hidings).context("writing the table")
+    print(&rows, &hidings)
+        .and_then(|()| print_glued(&rows))
+        .context("writing the tables")
 }
 
 type Hidings = BTreeMap<(&'static str, bool), Count>;
@@ -103,12 +106,44 @@ fn sample(
         row.cuts
             .add(finds_cut(scanner, signature, text.split_at(at)));
     }
+    glued(scanner, signature, (maker, row));
     let broken = checked.then(|| maker.broken(signature)).flatten();
     if let Some(value) = broken {
         let text = in_context(signature, &value);
         row.broken.add(finds(scanner, signature, &PLAIN, &text));
     }
     Ok(())
+}
+
+/// What stands beside a value that is glued to it: before it, and behind it.
+const GLUED: [(&str, &str, &str); 5] = [
+    ("letter before", "x", ""),
+    ("letter behind", "", "x"),
+    ("digit before", "7", ""),
+    ("behind another token", TOKEN, ""),
+    ("before another token", "", TOKEN),
+];
+
+/// A token of another kind, whose check holds.
+const TOKEN: &str = "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";
+
+/// One value of a credential with each of [`GLUED`] beside it.
+fn glued(
+    scanner: &Arc<Scanner>,
+    signature: &Signature,
+    (maker, row): (&mut ExampleMaker, &mut Row),
+) {
+    let Some(value) = maker
+        .value(signature)
+        .filter(|_| signature.class == Class::Secret)
+    else {
+        return;
+    };
+    for ((_, before, behind), count) in GLUED.iter().zip(&mut row.glued) {
+        let value = [before.as_bytes(), &value, behind.as_bytes()].concat();
+        let text = [b"see ", in_context(signature, &value).as_slice(), b" here"].concat();
+        count.add(finds(scanner, signature, &PLAIN, &text));
+    }
 }
 
 /// Whether a match that fails the signature's check is no finding.
@@ -162,6 +197,39 @@ fn is_among(signature: &Signature, findings: &[Finding]) -> bool {
     findings
         .iter()
         .any(|finding| finding.signature.id == signature.id)
+}
+
+/// Recall of values that are glued to something, by whether the signature asks for boundaries, and by
+/// signature where it does not.
+fn print_glued(rows: &[(Arc<Signature>, Row)]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let names = GLUED.map(|(name, _, _)| format!(" {name} % |")).concat();
+    let line = "--:|".repeat(GLUED.len());
+    writeln!(out, "\n| glued credentials |{names}\n|---|{line}")?;
+    for (glue, name) in [
+        (Glue::BothSides, "all that ask for no boundary"),
+        (Glue::OneSide, "all that ask for one"),
+        (Glue::Apart, "all that ask for both"),
+    ] {
+        let of = |row: &&(Arc<Signature>, Row)| row.0.glue == glue && row.0.class == Class::Secret;
+        let cells = (0..GLUED.len()).map(|place| {
+            let counts = rows
+                .iter()
+                .filter(of)
+                .filter_map(|(_, row)| row.glued.get(place));
+            let sum = counts.fold(Count::default(), |sum, count| Count {
+                found: sum.found + count.found,
+                of: sum.of + count.of,
+            });
+            format!(" {} |", sum.percent())
+        });
+        writeln!(out, "| {name} |{}", cells.collect::<String>())?;
+    }
+    for (signature, row) in rows.iter().filter(|(one, _)| one.glue != Glue::Apart) {
+        let cells = row.glued.map(|count| format!(" {} |", count.percent()));
+        writeln!(out, "| {} |{}", signature.id, cells.concat())?;
+    }
+    Ok(())
 }
 
 fn print(rows: &[(Arc<Signature>, Row)], hidings: &Hidings) -> std::io::Result<()> {
