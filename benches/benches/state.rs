@@ -34,6 +34,8 @@ fn main() -> anyhow::Result<()> {
         ("base64", "q83vEjRWeJq83vEj", Carrier::Text),
     ] {
         let text: Vec<u8> = piece.bytes().cycle().take(1 << 20).collect();
+        // The first time, tables are made that all sessions share.
+        heap(&scanner, &text, &carrier);
         let [new, settled, waiting, most] = heap(&scanner, &text, &carrier);
         println!("{name:<12} {new:>9} {settled:>12} {waiting:>12} {most:>12}");
     }
