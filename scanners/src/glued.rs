@@ -4,7 +4,7 @@
 //! few in most texts, so they are looked for by it; the others by their first bytes, which are few.
 //! Deliberately absent: the lookup of what stands there, and whether it may be glued.
 
-use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::simd::{AsciiSet, BLOCK, low, masks};
 use crate::{ByteSet, Glue};
 
 /// So many first bytes of an anchor are asked for.
@@ -105,8 +105,4 @@ fn starts([first, second, third]: [u64; HEAD], open: u64) -> u64 {
     let third = (third | open) >> 2 | 0b11 << (BLOCK - 2);
     // One after the other: read two at a time, the masks would have to wait until they are written.
     std::hint::black_box(first | open) & std::hint::black_box(second) & third
-}
-
-fn low(mask: u128) -> u64 {
-    u64::try_from(mask & u128::from(u64::MAX)).unwrap_or_default()
 }

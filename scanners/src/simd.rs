@@ -12,6 +12,12 @@ use crate::ByteSet;
 /// How many bytes are looked at together.
 pub(crate) const BLOCK: usize = 64;
 
+/// What is known of the first of two blocks.
+#[inline]
+pub(crate) fn low(mask: u128) -> u64 {
+    u64::try_from(mask & u128::from(u64::MAX)).unwrap_or_default()
+}
+
 /// A set of ASCII bytes, laid out for lookups by half bytes: bit `h` of entry `l` says that the
 /// byte `h << 4 | l` is in the set.
 #[derive(Clone, Copy, Debug)]

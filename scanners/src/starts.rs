@@ -14,7 +14,7 @@ use crate::rows::{
     WordsNear,
 };
 
-use crate::simd::{AsciiSet, BLOCK, masks};
+use crate::simd::{AsciiSet, BLOCK, low, masks};
 
 /// How many sets there are.
 const SETS: usize = 11;
@@ -425,8 +425,4 @@ fn run_of(mask: u128, count: u32) -> u128 {
         length *= 2;
     }
     run
-}
-
-fn low(mask: u128) -> u64 {
-    u64::try_from(mask & u128::from(u64::MAX)).unwrap_or_default()
 }

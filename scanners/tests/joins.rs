@@ -564,19 +564,8 @@ fn pieces() -> impl Strategy<Value = Vec<String>> {
     proptest::collection::vec(prop_oneof![cut, alone], 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// 1,000 texts, or as many as `PROPTEST_CASES` says.
-fn cases() -> ProptestConfig {
-    let wanted = std::env::var("PROPTEST_CASES").ok();
-    let cases = wanted.and_then(|cases| cases.parse().ok());
-    ProptestConfig {
-        cases: cases.unwrap_or(1000),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn any_cut_of_any_pieces_equals_the_whole(

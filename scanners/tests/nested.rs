@@ -128,19 +128,8 @@ fn nested() -> impl Strategy<Value = Shown> {
     proptest::collection::vec(written, 1..4).prop_map(|texts| Shown(texts.concat()))
 }
 
-/// 300 texts, or as many as `PROPTEST_CASES` says.
-fn cases() -> ProptestConfig {
-    let wanted = std::env::var("PROPTEST_CASES").ok();
-    let cases = wanted.and_then(|cases| cases.parse().ok());
-    ProptestConfig {
-        cases: cases.unwrap_or(300),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn any_cut_of_nested_encodings_equals_the_whole(

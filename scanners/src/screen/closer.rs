@@ -4,8 +4,8 @@
 use super::places::{by_place, near, places, run_of};
 use super::{ALIGNMENTS, STREAK, TELLING, TEXT, padded};
 use crate::ByteSet;
-use crate::simd::AsciiSet;
 use crate::simd::base64::{planes, value_of};
+use crate::simd::{AsciiSet, low};
 
 /// Those of characters that cannot be seen, which may stand in a value. The upper bit is left out.
 pub(super) const UNSEEN: ByteSet = ByteSet::EMPTY
@@ -128,10 +128,6 @@ impl Closer {
         let plain = ended(short, STREAK) | ended(long, TEXT_STREAK);
         low(plain | ended(wide_code, WIDE_STREAK) | wide_text)
     }
-}
-
-fn low(mask: u128) -> u64 {
-    u64::try_from(mask & u128::from(u64::MAX)).unwrap_or_default()
 }
 
 /// What is carried over to the next block.

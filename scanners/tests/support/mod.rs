@@ -204,6 +204,17 @@ pub(crate) fn hold_all_cuts(scanner: &Arc<Scanner>, carrier: &Carrier, text: &[u
     whole
 }
 
+/// So many cases, or as many as `PROPTEST_CASES` says.
+pub(crate) fn cases(usual: u32) -> proptest::test_runner::Config {
+    let wanted = std::env::var("PROPTEST_CASES").ok();
+    let cases = wanted.and_then(|cases| cases.parse().ok());
+    proptest::test_runner::Config {
+        cases: cases.unwrap_or(usual),
+        failure_persistence: None,
+        ..proptest::test_runner::Config::default()
+    }
+}
+
 /// What a failing test shows of an answer.
 pub(crate) fn brief(answer: &Answer) -> Result<(String, Vec<String>), ScanError> {
     let (cleared, findings) = answer.as_ref().map_err(|error| *error)?;
