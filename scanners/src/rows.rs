@@ -15,10 +15,11 @@ mod runs;
 pub(crate) use leading::{
     ASSIGNING, BASE64_LONG, CAPITAL, LONG, Leading, PHRASE, TIGHT, WIDE, WORDS,
 };
-pub(crate) use runs::{ALPHABETS, BESIDES, RUN_MAX, RUN_SETS, RunLength, Runs};
+pub(crate) use runs::{ALPHABETS, BESIDES, RUN_MAX, RUN_SETS, Runs, Word};
 
 use crate::context::{Asks, Told};
 use crate::number::Number;
+use crate::simd::low;
 use crate::vocabulary::Surroundings;
 use crate::{CatalogError, Signature};
 use bank::Bank;
@@ -33,6 +34,7 @@ pub(crate) struct Rows {
     /// Whether some row has to be looked for at every start, or at all that are long.
     pub(crate) everywhere: bool,
     pub(crate) wherever_long: bool,
+    has_short_numbers: bool,
 }
 
 /// A row: signatures that look the same, and ask the same of what stands around them.
@@ -115,9 +117,9 @@ impl Rows {
                 }
             }
         } else {
-            let kinds = self.banks.iter_mut().flat_map(|bank| &mut bank.kinds);
+            let kinds = self.banks.iter_mut().flat_map(Bank::kinds_mut);
             if let Some(kind) = Kind::enter(kinds, leading, (number, signature)) {
-                if self.banks.last().is_none_or(|bank| bank.kinds.len() == 64) {
+                if self.banks.last().is_none_or(Bank::is_full) {
                     self.banks.push(Bank::new());
                 }
                 if let Some(bank) = self.banks.last_mut() {
@@ -131,6 +133,7 @@ impl Rows {
     /// Once all signatures were added.
     pub(crate) fn tell_openings(&mut self) {
         self.numbers.iter_mut().for_each(Numbers::tell_openings);
+        self.has_short_numbers = self.numbers.iter().any(Numbers::has_short);
     }
 
     /// A signature among the first rows of digits, as a bit of its row; zero if it is none of them.
@@ -143,50 +146,49 @@ impl Rows {
         row.map_or(0, |row| 1 << row)
     }
 
-    /// What could start at the start of `there` after these bytes, by the runs and the first bytes alone. The
-    /// number there, if a digit stands first, how long the word is, and the runs, which are told when they are
-    /// asked for.
+    /// Whether a number could start at the start of `there`, where a digit stands.
+    pub(crate) fn could_be_number(
+        &self,
+        (before, words): (Before, WordsNear),
+        (there, number): (&[u8], Number),
+    ) -> bool {
+        self.numbers.split_first().is_some_and(|(first, others)| {
+            first.could_start((before.last, words.numbers), number, there)
+                || others.iter().any(|bank| {
+                    // Which of their words stand near is not known.
+                    let asked = if words.are_none { 0 } else { u64::MAX };
+                    bank.could_start((before.last, asked), number, there)
+                })
+        })
+    }
+
+    /// Whether a number could start where a digit stands and the two bytes after it are none.
+    #[inline]
+    pub(crate) fn has_short_numbers(&self) -> bool {
+        self.has_short_numbers
+    }
+
+    /// What else could start at the start of `there` after these bytes, by the runs and the first bytes alone; the
+    /// runs, which are told when they are asked for.
     #[inline]
     pub(crate) fn could_start(
         &self,
         (before, words): (Before, WordsNear),
         there: &[u8],
-        number: Option<Number>,
-        (word, runs): (RunLength, impl Fn() -> Runs),
+        (word, is_deep): (Word, bool),
+        runs: impl Fn() -> Runs,
     ) -> Could {
         let mut could = Could::default();
-        if let Some(number) = number {
-            let could_be = self.numbers.split_first().is_some_and(|(first, others)| {
-                first.could_start((before.last, words.numbers), number, there)
-                    || others.iter().any(|bank| {
-                        // Which of their words stand near is not known.
-                        let asked = if words.are_none { 0 } else { u64::MAX };
-                        bank.could_start((before.last, asked), number, there)
-                    })
-            });
-            could.number = could_be.then_some(number);
-        }
         let mut lengths = None;
         for (place, bank) in self.banks.iter().enumerate() {
-            let mut alive = bank.after(before);
-            if words.are_none {
-                alive &= !bank.needs.word;
-            }
-            // What says no to most comes first.
-            let [by_word, ..] = &bank.by_run;
-            alive &= word.of_table(by_word);
-            if number.is_some() {
-                alive = bank.alive(alive, there);
-            }
-            if alive == 0 {
+            // What says no to most comes first, all of it at once: which of it does is not foreseen.
+            let around = bank.after(before) & bank.around(words.are_none, is_deep);
+            let open = around & bank.open(there, word);
+            if open == 0 {
                 continue;
             }
             let runs = lengths.get_or_insert_with(&runs);
-            alive &= bank.allow(runs);
-            if number.is_none() {
-                let told = alive & bank.told_by(runs);
-                alive = told | bank.alive(alive & !told, there);
-            }
+            let alive = bank.alive(open, there, runs);
             match could.banks.get_mut(place) {
                 Some(rows) => *rows = alive,
                 None => could.more |= alive != 0,
@@ -217,20 +219,20 @@ impl Rows {
                 continue;
             }
             // The first pass does not know what stands before its first places.
-            let mut alive = known.unwrap_or(u64::MAX) & bank.after(before);
-            if let Some(runs) = &runs {
-                alive &= bank.allow(runs);
+            let mut alive = known.unwrap_or(u128::MAX) & bank.after(before);
+            if let Some(runs) = runs.as_ref().filter(|_| known.is_none()) {
+                let word = Word::at(there, (ended, runs));
+                alive = bank.alive(alive & bank.open(there, word), there, runs);
             }
-            if known.is_none() && alive != 0 {
-                alive = bank.alive(alive, there);
+            for (half, alive) in bank.halves.iter().zip(halves(alive)) {
+                if alive == 0 {
+                    continue;
+                }
+                let alive = half.ending(alive, there);
+                let alive = with_words(alive, (&half.kinds, half.needs), place);
+                let alive = half.probed(alive, there);
+                take(&half.kinds, alive, place, survivors);
             }
-            if alive == 0 {
-                continue;
-            }
-            let alive = bank.ending(alive, there);
-            let alive = with_words(alive, (&bank.kinds, bank.needs), place);
-            let alive = bank.probed(alive, there);
-            take(&bank.kinds, alive, place, survivors);
         }
         if survivors.len() > 1 {
             survivors.sort_unstable_by_key(|survivor| survivor.signature);
@@ -244,21 +246,33 @@ impl Rows {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Could {
     /// Which rows of the first banks could, and whether any of the others.
-    banks: [u64; BANKS],
+    banks: [u128; BANKS],
     more: bool,
     /// The number there, if a row of digits could.
     number: Option<Number>,
 }
 
 /// Of so many banks the first pass says which rows could start.
-const BANKS: usize = 3;
+const BANKS: usize = 2;
 
 impl Could {
+    /// The same, and this number.
+    #[inline]
+    pub(crate) fn with_number(self, number: Option<Number>) -> Could {
+        Could { number, ..self }
+    }
+
     /// Whether anything could.
     #[inline]
     pub(crate) fn any(&self) -> bool {
         self.banks.iter().fold(0, |any, rows| any | rows) != 0 || self.more || self.number.is_some()
     }
+}
+
+/// The rows of each half of a bank.
+#[inline]
+fn halves(rows: u128) -> [u64; 2] {
+    [low(rows), low(rows >> u64::BITS)]
 }
 
 /// So much looking for words takes as long as reading all that stand before a place.
@@ -385,6 +399,65 @@ impl<Form> Kind<Form> {
             asks: self.asks,
             has_inner: self.has_inner,
             told: Told::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Catalog;
+    use crate::index::Index;
+
+    static INDEX: LazyLock<Index> =
+        LazyLock::new(|| Index::new(Catalog::builtin().signatures()).unwrap());
+
+    /// Whether a row could start there, told from what is known of it, one thing after the other.
+    fn could(leading: &Leading, before: Before, there: &[u8], runs: &Runs) -> bool {
+        let mut sets = leading.sets.iter().take(bank::COLUMNS).zip(there);
+        let mut lengths = leading.runs.iter().zip(runs.0);
+        !before.last.is_some_and(|byte| leading.left.contains(byte))
+            && before
+                .second
+                .is_none_or(|byte| leading.second.contains(byte))
+            && sets.all(|(set, byte)| set.contains(*byte))
+            && lengths.all(|((least, most), length)| {
+                length
+                    .known()
+                    .is_none_or(|length| (*least..=*most).contains(&length))
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn all_rows_at_once_are_what_each_is_by_itself(
+            pieces in proptest::collection::vec("[A-Za-z0-9]{1,70}|[A-Za-z0-9+/]{20,200}|[0-9a-f]{1,70}|[A-Z0-9]{1,20}|[0-9 ./-]{1,14}|[-_.~+/=\"' :]", 1..6),
+            ended: bool,
+            is_quiet: bool,
+            skipped: prop::sample::Index,
+        ) {
+            let text = pieces.concat();
+            let (head, there) = text.as_bytes().split_at(skipped.index(text.len().min(40)));
+            let before = Before { last: head.last().copied(), second: head.iter().nth_back(1).copied() };
+            let runs = Runs::at(there, ended);
+            let [_, _, _, base64, _] = runs.0;
+            let word = Word::at(there, (ended, &runs));
+            for is_deep in [false, base64.known() == Some(RUN_MAX)] {
+                let words = WordsNear { are_none: is_quiet, ..WordsNear::UNKNOWN };
+                let told = INDEX.rows.could_start((before, words), there, (word, is_deep), || runs);
+                for (bank, told) in INDEX.rows.banks.iter().zip(told.banks) {
+                    let kinds = bank.halves.iter().flat_map(|half| &half.kinds);
+                    for (row, kind) in kinds.enumerate() {
+                        let could = could(&kind.form, before, there, &runs);
+                        let expected = could && !(is_quiet && kind.asks.is_word());
+                        prop_assert_eq!(told >> row & 1 == 1, expected, "row {}", row);
+                    }
+                }
+            }
         }
     }
 }

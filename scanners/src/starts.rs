@@ -11,7 +11,7 @@ use crate::glued::{Glued, GluedPlaces};
 use crate::number::{DIGITS, Number};
 use crate::rows::{
     ASSIGNING, BASE64_LONG, BESIDES, Before, CAPITAL, Could, LONG, PHRASE, Rows, Runs, WIDE, WORDS,
-    WordsNear,
+    Word, WordsNear,
 };
 
 use crate::simd::{AsciiSet, BLOCK, low, masks};
@@ -80,6 +80,7 @@ impl FirstPass {
             here: Masks::default(),
             ahead: Masks::default(),
             beyond: Masks::default(),
+            deep: false,
             joined: before.is_some_and(u8::is_ascii_alphanumeric),
             after_escape: 0,
             escaped: 0b11,
@@ -170,6 +171,8 @@ pub(crate) struct Places<'a> {
     ahead: Masks,
     /// The block after it.
     beyond: Masks,
+    /// Whether what starts at `base` goes on for longer than rows of base64 do.
+    deep: bool,
     /// Whether the byte before `next` is a letter or digit.
     joined: bool,
     /// Which of the places at `base` follow the letter of an escape, and the first ones at `next`.
@@ -260,6 +263,7 @@ impl Places<'_> {
         self.next += BLOCK;
         self.ahead = self.beyond;
         self.beyond = self.read(self.next + BLOCK);
+        self.deep = self.is_deep();
         let here = &self.here;
         self.after_escape = here.backslash << 2 | self.escaped;
         let boundary = !(here.alnum << 1 | u64::from(self.joined)) | self.after_escape;
@@ -288,6 +292,7 @@ impl Places<'_> {
 
     /// The rows that could start at a place of the block, by the runs and the first bytes, if a gate is open
     /// there.
+    #[inline]
     fn row(&mut self, bit: u32) -> Option<Could> {
         if self.rows >> bit & 1 == 0 {
             return None;
@@ -301,14 +306,6 @@ impl Places<'_> {
             last: byte(1).copied().filter(|_| !is_after_escape),
             second: byte(2).copied(),
         };
-        let is_digit = there.first().is_some_and(u8::is_ascii_digit);
-        let number = is_digit.then(|| Number::of(self.digits(bit), (there.len(), self.ended)));
-        let blocks = [&self.here, &self.ahead, &self.beyond];
-        let blocks = || blocks.map(|block| (block.alnum | block.open, block.besides));
-        let words = [&self.here, &self.ahead, &self.beyond].map(|block| block.alnum | block.open);
-        let at_hand = (there.len(), self.ended);
-        let word = Runs::word_from_masks(words, bit, at_hand);
-        let runs = || Runs::from_masks(blocks(), bit, at_hand);
         let words_near = if index < self.known {
             WordsNear {
                 are_none: self.is_quiet,
@@ -318,10 +315,45 @@ impl Places<'_> {
             WordsNear::UNKNOWN
         };
         let before = (before, words_near);
+        let words = [&self.here, &self.ahead, &self.beyond].map(|block| block.alnum | block.open);
+        let word = Word::from_masks(words, bit, (there, self.ended));
+        let runs = || self.runs(bit, there);
         let could = self
             .rows_of
-            .could_start(before, there, number, (word, runs));
+            .could_start(before, there, (word, self.deep), runs);
+        let is_digit = there.first().is_some_and(u8::is_ascii_digit);
+        let number = if is_digit {
+            self.number(bit, before)
+        } else {
+            None
+        };
+        let could = could.with_number(number);
         could.any().then_some(could)
+    }
+
+    /// The runs at a place of the block. At most places nobody asks for them.
+    #[inline(never)]
+    fn runs(&self, bit: u32, there: &[u8]) -> Runs {
+        let blocks = [&self.here, &self.ahead, &self.beyond];
+        let blocks = blocks.map(|block| (block.alnum | block.open, block.besides));
+        Runs::from_masks(blocks, bit, (there.len(), self.ended))
+    }
+
+    /// The number at a place of the block at which a digit stands, if it could be one that is looked for.
+    #[inline(never)]
+    fn number(&mut self, bit: u32, before: (Before, WordsNear)) -> Option<Number> {
+        let index = self.base + bit as usize;
+        let there = self.bytes.get(index..).unwrap_or_default();
+        if let [_, second, third, ..] = there
+            && !second.is_ascii_digit()
+            && !third.is_ascii_digit()
+            && !self.rows_of.has_short_numbers()
+        {
+            return None;
+        }
+        let number = Number::of(self.digits(bit), (there.len(), self.ended));
+        let could = self.rows_of.could_be_number(before, (there, number));
+        could.then_some(number)
     }
 
     /// Which of the bytes from a place of the block on are digits.
@@ -380,7 +412,7 @@ impl Places<'_> {
         } else {
             introduced
         };
-        let base64 = if self.is_deep() {
+        let base64 = if self.deep {
             0
         } else {
             run_of(both(Masks::base64), BASE64_LONG)

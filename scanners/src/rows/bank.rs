@@ -1,30 +1,50 @@
-//! Sixty-four rows of the matrix.
+//! A hundred and twenty-eight rows of the matrix.
 
 use super::leading::Leading;
-use super::runs::{ALPHABETS, LENGTHS, RUN_MAX, Runs, UNKNOWN};
+use super::runs::{ALPHABETS, ENDS, LENGTHS, RUN_MAX, Runs, UNKNOWN, Word};
 use super::{Before, Kind, Needs};
 use crate::ByteSet;
 use crate::checks::Probe;
 
 /// How many first bytes the matrix looks at.
 pub(super) const COLUMNS: usize = 16;
+/// So many of them are asked before the lengths of all runs are told.
+const FIRST: usize = 4;
+/// How many rows a half of a bank has.
+const HALF: usize = 64;
 
-/// Sixty-four rows.
+/// A bit for each row, by a byte.
+type ByByte = [u128; 256];
+
+/// As many rows as are asked together: what the tables of all of them say of a byte lies side by side.
 #[derive(Debug)]
 pub(super) struct Bank {
+    pub(super) halves: [Half; 2],
+    /// The rows that need no word.
+    bare: u128,
+    /// By the byte before, and by the one before that.
+    left: Box<ByByte>,
+    second: Box<ByByte>,
+    first: Box<[ByByte; FIRST]>,
+    others: Box<[ByByte; COLUMNS - FIRST]>,
+    /// For each of [`ALPHABETS`], by the length of the run of it.
+    by_run: Box<[[u128; LENGTHS]; ALPHABETS.len()]>,
+    /// What that comes to for a word, by how it ends and its length.
+    by_word: Box<[[u128; LENGTHS]; ENDS]>,
+    /// The rows that allow a run of base64 of any length.
+    deep: u128,
+    /// The rows all columns of which allow letters and digits, and those of which allow all of base64.
+    any_alnum: u128,
+    any_base64: u128,
+}
+
+/// Half of the rows, and what is asked of each by itself.
+#[derive(Debug, Default)]
+pub(super) struct Half {
     pub(super) kinds: Vec<Kind<Leading>>,
     pub(super) needs: Needs,
     /// The rows all matches of which are equally long.
     fixed: u64,
-    /// By the byte before, and by the one before that.
-    left: Box<[u64; 256]>,
-    second: Box<[u64; 256]>,
-    columns: Box<[[u64; 256]; COLUMNS]>,
-    /// For each of [`ALPHABETS`], by the length of the run of it.
-    pub(super) by_run: [Box<[u64; LENGTHS]>; ALPHABETS.len()],
-    /// The rows all columns of which allow letters and digits, and those of which allow all of base64.
-    any_alnum: u64,
-    any_base64: u64,
     /// What is asked of the first bytes besides, by row.
     probes: Vec<(u64, Probe)>,
 }
@@ -32,76 +52,139 @@ pub(super) struct Bank {
 impl Bank {
     pub(super) fn new() -> Bank {
         Bank {
-            kinds: Vec::new(),
-            needs: Needs::default(),
-            fixed: 0,
+            halves: [Half::default(), Half::default()],
+            bare: 0,
             left: Box::new([0; 256]),
             second: Box::new([0; 256]),
-            columns: Box::new([[0; 256]; COLUMNS]),
-            by_run: std::array::from_fn(|_| Box::new([0; LENGTHS])),
+            first: Box::new([[0; 256]; FIRST]),
+            others: Box::new([[0; 256]; COLUMNS - FIRST]),
+            by_run: Box::new([[0; LENGTHS]; ALPHABETS.len()]),
+            by_word: Box::new([[0; LENGTHS]; ENDS]),
+            deep: 0,
             any_alnum: 0,
             any_base64: 0,
-            probes: Vec::new(),
         }
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.halves.iter().all(Half::is_full)
+    }
+
+    pub(super) fn kinds_mut(&mut self) -> impl Iterator<Item = &mut Kind<Leading>> {
+        self.halves.iter_mut().flat_map(|half| &mut half.kinds)
+    }
+
+    /// Adds a row to one that is not full.
     pub(super) fn add(&mut self, kind: Kind<Leading>) {
-        let bit = 1_u64 << self.kinds.len();
+        let rows: usize = self.halves.iter().map(|half| half.kinds.len()).sum();
+        let bit = 1_u128 << rows;
         let leading = &kind.form;
-        allow(self.left.as_mut_slice(), bit, |byte| {
-            !leading.left.contains(byte)
-        });
-        allow(self.second.as_mut_slice(), bit, |byte| {
-            leading.second.contains(byte)
-        });
-        for (place, column) in self.columns.iter_mut().enumerate() {
+        let enter = |table: &mut ByByte, allowed: &dyn Fn(u8) -> bool| {
+            for (byte, mask) in (0..=u8::MAX).zip(table) {
+                *mask |= if allowed(byte) { bit } else { 0 };
+            }
+        };
+        enter(&mut self.left, &|byte| !leading.left.contains(byte));
+        enter(&mut self.second, &|byte| leading.second.contains(byte));
+        let columns = self.first.iter_mut().chain(self.others.iter_mut());
+        for (place, column) in columns.enumerate() {
             let set = leading.sets.get(place);
-            allow(column.as_mut_slice(), bit, |byte| {
-                set.is_none_or(|set| set.contains(byte))
-            });
+            enter(column, &|byte| set.is_none_or(|set| set.contains(byte)));
         }
         let [alnum, _, _, base64, _] = ALPHABETS;
         let allow_all = |alphabet: &ByteSet| {
             let mut first = leading.sets.iter().take(COLUMNS);
             first.all(|set| alphabet.is_subset(set))
         };
-        self.fixed |= if leading.end.is_some() { bit } else { 0 };
         self.any_alnum |= if allow_all(&alnum) { bit } else { 0 };
         self.any_base64 |= if allow_all(&base64) { bit } else { 0 };
-        for (table, (least, most)) in self.by_run.iter_mut().zip(leading.runs) {
-            for (length, mask) in table.iter_mut().enumerate() {
-                let inside = least <= length && length.min(RUN_MAX) <= most;
-                *mask |= if length == UNKNOWN || inside { bit } else { 0 };
+        self.bare |= if kind.asks.is_word() { 0 } else { bit };
+        self.add_runs(leading.runs, bit);
+        if let Some(half) = self.halves.iter_mut().find(|half| !half.is_full()) {
+            half.add(kind);
+        }
+    }
+
+    /// Enters how long the runs at the start of a row can be.
+    fn add_runs(&mut self, runs: [(usize, usize); ALPHABETS.len()], bit: u128) {
+        let inside = |(least, most): (usize, usize), length: usize| {
+            length == UNKNOWN || least <= length && length.min(RUN_MAX) <= most
+        };
+        for (table, run) in self.by_run.iter_mut().zip(runs) {
+            for (length, rows) in table.iter_mut().enumerate() {
+                *rows |= if inside(run, length) { bit } else { 0 };
             }
         }
-        self.needs.add(bit, kind.asks);
-        let probe = leading.probe.and_then(|check| check.probe());
-        self.probes.extend(probe.map(|probe| (bit, probe)));
-        self.kinds.push(kind);
+        for (end, table) in self.by_word.iter_mut().enumerate() {
+            for (length, rows) in table.iter_mut().enumerate() {
+                let mut all = runs.iter().zip(&ALPHABETS);
+                let allowed = all.all(|(run, alphabet)| {
+                    let (_, most) = *run;
+                    if length == UNKNOWN || Word::ends(alphabet, end) {
+                        inside(*run, length)
+                    } else {
+                        length < most
+                    }
+                });
+                *rows |= if allowed { bit } else { 0 };
+            }
+        }
+        let [_, _, _, base64, _] = runs;
+        self.deep |= if inside(base64, RUN_MAX) { bit } else { 0 };
     }
 
     /// The rows that allow these bytes before them.
-    pub(super) fn after(&self, before: Before) -> u64 {
-        let of = |byte: Option<u8>, table| byte.map_or(u64::MAX, |byte| at(table, byte));
+    #[inline]
+    pub(super) fn after(&self, before: Before) -> u128 {
+        let of = |byte: Option<u8>, table: &ByByte| byte.map_or(u128::MAX, |byte| at(table, byte));
         of(before.last, &self.left) & of(before.second, &self.second)
+    }
+
+    /// The rows that need no word, if there is none, and in base64 that goes on for longer than is told, those
+    /// that allow that.
+    #[inline]
+    pub(super) fn around(&self, has_no_words: bool, is_deep: bool) -> u128 {
+        let bare = if has_no_words { self.bare } else { u128::MAX };
+        bare & if is_deep { self.deep } else { u128::MAX }
+    }
+
+    /// The rows that allow these first bytes, by some of them only, and a word like this.
+    #[inline]
+    pub(super) fn open(&self, there: &[u8], word: Word) -> u128 {
+        let by_word = self.by_word.get(usize::from(word.end));
+        let allow = by_word.map_or(u128::MAX, |table| word.length.of_table(table));
+        match (&*self.first, there) {
+            ([one, two, three, four], [a, b, c, d, ..]) => {
+                allow & (at(one, *a) & at(two, *b)) & (at(three, *c) & at(four, *d))
+            }
+            (columns, _) => told(allow, columns, there),
+        }
+    }
+
+    /// Those of the rows that are open and allow these bytes and runs of these lengths.
+    #[inline]
+    pub(super) fn alive(&self, open: u128, there: &[u8], runs: &Runs) -> u128 {
+        let alive = open & self.allow(runs);
+        let told_by_runs = alive & self.told_by(runs);
+        told_by_runs | self.others(alive & !told_by_runs, there)
     }
 
     /// The rows whose columns need not be asked where runs of these lengths stand.
     #[inline]
-    pub(super) fn told_by(&self, Runs([alnum, _, _, base64, _]): &Runs) -> u64 {
+    fn told_by(&self, Runs([alnum, _, _, base64, _]): &Runs) -> u128 {
         let alnum = if alnum.is_long() { self.any_alnum } else { 0 };
         alnum | if base64.is_long() { self.any_base64 } else { 0 }
     }
 
-    /// Those of the rows that allow these bytes.
+    /// Those of the rows that allow these bytes behind the first ones.
     #[inline]
-    pub(super) fn alive(&self, mut alive: u64, there: &[u8]) -> u64 {
-        let Some(first) = there.first_chunk::<COLUMNS>() else {
-            let columns = self.columns.iter().zip(there);
-            return columns.fold(alive, |alive, (column, byte)| alive & at(column, *byte));
+    fn others(&self, mut alive: u128, there: &[u8]) -> u128 {
+        let there = there.get(FIRST..).unwrap_or_default();
+        let Some(bytes) = there.first_chunk::<{ COLUMNS - FIRST }>() else {
+            return told(alive, &*self.others, there);
         };
         // Four at a time: what ends it early is seldom foreseen.
-        let (columns, bytes) = (self.columns.as_chunks::<4>().0, first.as_chunks::<4>().0);
+        let (columns, bytes) = (self.others.as_chunks::<4>().0, bytes.as_chunks::<4>().0);
         for ([one, two, three, four], [a, b, c, d]) in columns.iter().zip(bytes) {
             if alive == 0 {
                 break;
@@ -113,11 +196,26 @@ impl Bank {
 
     /// The rows that allow runs of these lengths.
     #[inline]
-    pub(super) fn allow(&self, Runs(lengths): &Runs) -> u64 {
+    fn allow(&self, Runs(lengths): &Runs) -> u128 {
         let tables = self.by_run.iter().zip(lengths);
-        tables.fold(u64::MAX, |all, (table, length)| {
+        tables.fold(u128::MAX, |all, (table, length)| {
             all & length.of_table(table)
         })
+    }
+}
+
+impl Half {
+    fn is_full(&self) -> bool {
+        self.kinds.len() >= HALF
+    }
+
+    fn add(&mut self, kind: Kind<Leading>) {
+        let bit = 1_u64 << self.kinds.len();
+        self.fixed |= if kind.form.end.is_some() { bit } else { 0 };
+        self.needs.add(bit, kind.asks);
+        let probe = kind.form.probe.and_then(|check| check.probe());
+        self.probes.extend(probe.map(|probe| (bit, probe)));
+        self.kinds.push(kind);
     }
 
     /// Those of the rows that no probe of their first bytes rules out.
@@ -149,12 +247,13 @@ impl Bank {
     }
 }
 
-pub(super) fn allow(table: &mut [u64], bit: u64, allowed: impl Fn(u8) -> bool) {
-    for (byte, mask) in (0..=u8::MAX).zip(table) {
-        *mask |= if allowed(byte) { bit } else { 0 };
-    }
+/// Those of the rows that allow bytes of which there may be fewer than columns.
+fn told(alive: u128, columns: &[ByByte], there: &[u8]) -> u128 {
+    let columns = columns.iter().zip(there);
+    columns.fold(alive, |alive, (column, byte)| alive & at(column, *byte))
 }
 
-pub(super) fn at(table: &[u64; 256], byte: u8) -> u64 {
+#[inline]
+fn at(table: &ByByte, byte: u8) -> u128 {
     table.get(usize::from(byte)).copied().unwrap_or_default()
 }

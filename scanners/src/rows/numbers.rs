@@ -1,7 +1,6 @@
 //! The rows of digits: all of them are asked at once, by one walk over the groups of the number that
 //! stands at a place.
 
-use super::bank::{allow, at};
 use super::{Kind, Needs, Survivor, take};
 use crate::checks::{Check, Figures, Sum, Verdict};
 use crate::context::Asks;
@@ -143,6 +142,12 @@ impl Numbers {
             openings.enter(opening, (ends & !asking != 0, ends & asking != 0));
         }
         self.openings = openings;
+    }
+
+    /// Whether some row may match a single digit that no other one follows at a distance of a byte or two.
+    pub(super) fn has_short(&self) -> bool {
+        let (bare, asking) = self.openings.of(1);
+        bare || asking
     }
 
     /// The rows of which a number may be whose next groups are these.
@@ -463,6 +468,16 @@ impl Openings {
 
 /// So many ends of a number are looked at.
 const ENDS_MAX: usize = 12;
+
+fn allow(table: &mut [u64], bit: u64, allowed: impl Fn(u8) -> bool) {
+    for (byte, mask) in (0..=u8::MAX).zip(table) {
+        *mask |= if allowed(byte) { bit } else { 0 };
+    }
+}
+
+fn at(table: &[u64; 256], byte: u8) -> u64 {
+    table.get(usize::from(byte)).copied().unwrap_or_default()
+}
 
 #[cfg(test)]
 mod tests {

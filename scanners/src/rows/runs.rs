@@ -27,33 +27,112 @@ pub(crate) const BESIDES: [ByteSet; 4] = [
 /// How long a run is, as far as rows ask: its length, [`RUN_MAX`] for all that are as long, or
 /// [`UNKNOWN`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RunLength(usize);
+pub(crate) struct RunLength(u8);
 
 /// The run goes on to the end of what is at hand.
 pub(super) const UNKNOWN: usize = RUN_MAX + 1;
 
-/// How many lengths are told apart.
-pub(super) const LENGTHS: usize = UNKNOWN + 1;
+/// How many lengths a table has; [`UNKNOWN`] is the last one that there is.
+pub(super) const LENGTHS: usize = 1 << u8::BITS;
+
+const _: () = assert!(UNKNOWN < LENGTHS);
 
 impl RunLength {
+    /// How long it is, if that is known.
+    #[cfg(test)]
+    pub(super) fn known(self) -> Option<usize> {
+        let length = usize::from(self.0);
+        (length != UNKNOWN).then_some(length)
+    }
+
     /// Of a run of so many bytes, of which so many are at hand.
     pub(crate) fn of(length: usize, at_hand: usize, ended: bool) -> RunLength {
         let length = length.min(RUN_MAX);
         let known = ended || length < at_hand;
-        RunLength(if known { length } else { UNKNOWN })
+        let told = if known { length } else { UNKNOWN };
+        RunLength(u8::try_from(told).unwrap_or(u8::MAX))
     }
 
     /// What a table by length says of it.
     #[inline]
-    pub(super) fn of_table(self, table: &[u64; LENGTHS]) -> u64 {
-        table.get(self.0).copied().unwrap_or(u64::MAX)
+    pub(super) fn of_table(self, table: &[u128; LENGTHS]) -> u128 {
+        let rows = table.get(usize::from(self.0));
+        rows.copied().unwrap_or(u128::MAX)
     }
 
     /// Whether it covers all columns.
     pub(super) fn is_long(self) -> bool {
-        self.0 != UNKNOWN && self.0 >= COLUMNS
+        let length = usize::from(self.0);
+        length != UNKNOWN && length >= COLUMNS
     }
 }
+
+/// The word at a place: how many letters and digits, and what ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub(super) length: RunLength,
+    /// Which of [`BESIDES`] the byte after it is of, counted from one; zero for none.
+    pub(super) end: u8,
+}
+
+/// In how many ways a word may end.
+pub(super) const ENDS: usize = BESIDES.len() + 1;
+
+impl Word {
+    /// Of a place in the first of three blocks, by which bytes are letters and digits, or not known.
+    #[inline]
+    pub(crate) fn from_masks(blocks: [u64; 3], bit: u32, (there, ended): (&[u8], bool)) -> Word {
+        Word::of(run_from(blocks, bit), (there, ended))
+    }
+
+    /// At the start of a text, where these runs stand.
+    pub(super) fn at(there: &[u8], (ended, runs): (bool, &Runs)) -> Word {
+        let [length, ..] = runs.0;
+        let known = usize::from(length.0).min(RUN_MAX);
+        let length = if usize::from(length.0) == UNKNOWN {
+            there.len()
+        } else {
+            known
+        };
+        Word::of(length, (there, ended))
+    }
+
+    #[inline]
+    fn of(length: usize, (there, ended): (&[u8], bool)) -> Word {
+        let after = there.get(length).filter(|_| length < RUN_MAX);
+        let end = after.and_then(|byte| END_OF.get(usize::from(*byte)));
+        Word {
+            length: RunLength::of(length, there.len(), ended),
+            end: end.copied().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the run of one of [`ALPHABETS`] ends where the word does, if that ends like this.
+    pub(super) fn ends(alphabet: &ByteSet, end: usize) -> bool {
+        let after = end.checked_sub(1).and_then(|after| BESIDES.get(after));
+        after.is_none_or(|after| !after.is_subset(alphabet))
+    }
+}
+
+/// By the byte after a word: how that ends.
+const END_OF: [u8; 256] = {
+    let mut ends = [0; 256];
+    let mut rest: &mut [u8] = &mut ends;
+    let mut byte = 0_u8;
+    while let [end, others @ ..] = rest {
+        let (mut sets, mut number): (&[ByteSet], u8) = (&BESIDES, 1);
+        while let [set, more @ ..] = sets {
+            if set.contains(byte) {
+                *end = number;
+            }
+            number += 1;
+            sets = more;
+        }
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    ends
+};
 
 /// The runs at a place: how many bytes of each of [`ALPHABETS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,20 +152,8 @@ impl Runs {
         Runs(lengths.map(|length| RunLength::of(length, there.len(), ended)))
     }
 
-    /// How many letters and digits stand at a place in the first of three blocks, by which bytes are some, or
-    /// not known.
-    #[inline]
-    pub(crate) fn word_from_masks(
-        blocks: [u64; 3],
-        bit: u32,
-        (at_hand, ended): (usize, bool),
-    ) -> RunLength {
-        RunLength::of(run_from(blocks, bit), at_hand, ended)
-    }
-
     /// Of a place in the first of three blocks, by which bytes of those are letters and digits, or
     /// not known, and which are of each of [`BESIDES`]. So many bytes are at hand from the place on.
-    #[inline]
     pub(crate) fn from_masks(
         blocks: [(u64, [u64; BESIDES.len()]); 3],
         bit: u32,
