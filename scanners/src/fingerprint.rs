@@ -9,11 +9,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::sha256::{self, State};
+
 /// The key of the fingerprints; overwritten when dropped, never shown.
 #[derive(Clone)]
 pub struct FingerprintKey {
     /// What every fingerprint starts from: the key has been taken in.
     started: Hmac<Sha256>,
+    /// The same for values of less than a block: what the key has left of both hashes.
+    inner: Zeroizing<State>,
+    outer: Zeroizing<State>,
 }
 
 impl FingerprintKey {
@@ -25,8 +30,14 @@ impl FingerprintKey {
         for (to, from) in block.iter_mut().zip(bytes.iter()) {
             *to = *from;
         }
+        let state = |pad: u8| {
+            let block = Zeroizing::new(block.map(|byte| byte ^ pad));
+            Zeroizing::new(sha256::after(&block))
+        };
         FingerprintKey {
             started: <Hmac<Sha256> as KeyInit>::new((&*block).into()),
+            inner: state(0x36),
+            outer: state(0x5c),
         }
     }
 
@@ -37,6 +48,11 @@ impl FingerprintKey {
 
     /// The fingerprint of a value.
     pub fn fingerprint(&self, value: &[u8]) -> Fingerprint {
+        let inner = sha256::finish((*self.inner, 1), value);
+        let outer = inner.and_then(|inner| sha256::finish((*self.outer, 1), &inner));
+        if let Some(short) = outer.as_ref().and_then(|outer| outer.first_chunk()) {
+            return Fingerprint(*short);
+        }
         let mut fingerprinter = self.start();
         fingerprinter.update(value);
         fingerprinter.finish()
@@ -100,5 +116,25 @@ impl fmt::Display for Fingerprint {
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_short_value_has_the_fingerprint_of_its_bytes_one_by_one(
+            key: [u8; 32],
+            value in proptest::collection::vec(any::<u8>(), 0..130),
+        ) {
+            let key = FingerprintKey::new(key);
+            let mut pieces = key.start();
+            value.iter().for_each(|byte| pieces.update(&[*byte]));
+            prop_assert_eq!(key.fingerprint(&value), pieces.finish());
+        }
     }
 }

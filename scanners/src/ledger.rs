@@ -6,7 +6,7 @@
 //! only when no other match could still end before; of overlapping matches of one signature only
 //! the first is reported.
 
-use crate::mask::mask_byte;
+use crate::mask::{mask_byte, write_mask};
 use crate::pen::{Pen, Runs, Writer};
 use crate::search::Found;
 use crate::view::Open;
@@ -125,6 +125,8 @@ struct Canvas<'a> {
     /// They as they were, and what is at hand of the text after them.
     original: Vec<u8>,
     painted: Vec<bool>,
+    /// Where that is, stretch by stretch.
+    masks: Vec<Range<u64>>,
 }
 
 impl Canvas<'_> {
@@ -133,21 +135,39 @@ impl Canvas<'_> {
     }
 
     /// Where it was painted.
-    fn masks(&self) -> Vec<Range<u64>> {
-        let mut from = self.from;
-        let runs = self.painted.chunk_by(|one, next| one == next);
-        let runs = runs.map(|run| {
-            let to = from + run.len() as u64;
-            (std::mem::replace(&mut from, to)..to, run.first())
+    fn masks(mut self) -> Vec<Range<u64>> {
+        if !self.masks.is_sorted_by_key(|mask| mask.start) {
+            self.masks.sort_unstable_by_key(|mask| mask.start);
+        }
+        self.masks.dedup_by(|next, mask| {
+            let touches = next.start <= mask.end;
+            if touches {
+                mask.end = mask.end.max(next.end);
+            }
+            touches
         });
-        let painted = runs.filter(|(_, painted)| *painted == Some(&true));
-        painted.map(|(range, _)| range).collect()
+        self.masks
     }
 
     /// Which of the bytes here are of a stretch.
     fn indexes(&self, stretch: &Stretch) -> Range<usize> {
         let first = self.index(stretch.start.max(self.from));
         first..self.index(stretch.end).min(self.bytes.len()).max(first)
+    }
+
+    /// Notes that a stretch is painted; whether none of it was.
+    fn is_bare(&mut self, places: &Range<usize>) -> bool {
+        if places.is_empty() {
+            return false;
+        }
+        let span = [places.start, places.end].map(|index| self.from + index as u64);
+        let [start, end] = span;
+        match self.masks.last_mut() {
+            Some(last) if last.start <= start && start <= last.end => last.end = last.end.max(end),
+            _ => self.masks.push(start..end),
+        }
+        let painted = self.painted.get(places.clone());
+        painted.is_some_and(|painted| !painted.contains(&true))
     }
 
     /// Paints the bytes of a stretch that are here and not painted yet; goes on with its mask.
@@ -164,8 +184,14 @@ impl Canvas<'_> {
         };
         let from = self.from + places.start as u64;
         let label_from = stretch.shown + (from - stretch.start);
+        let is_bare = self.is_bare(&places);
         let bytes = self.bytes.get_mut(places.clone()).unwrap_or_default();
         let painted = self.painted.get_mut(places).unwrap_or_default();
+        if is_bare && new.is_empty() && half.0.is_empty() {
+            write_mask(id, label_from, bytes);
+            painted.fill(true);
+            return;
+        }
         let there = bytes.iter_mut().zip(painted).enumerate();
         for (index, (byte, painted)) in there.filter(|(_, (_, painted))| !**painted) {
             let position = from + index as u64;
@@ -205,7 +231,8 @@ impl Ledger {
         self.pending.is_empty() && self.painted.is_empty()
     }
 
-    pub(crate) fn add(&mut self, found: Vec<Found>, paths: Vec<Option<String>>) {
+    pub(crate) fn add(&mut self, found: Vec<Found>, path: impl Fn(&Found) -> Option<String>) {
+        self.painted.reserve(found.len());
         for found in &found {
             let Found {
                 start,
@@ -223,7 +250,11 @@ impl Ledger {
                 pen,
             });
         }
-        self.pending.extend(found.into_iter().zip(paths));
+        let found = found.into_iter().map(|found| {
+            let path = path(&found);
+            (found, path)
+        });
+        self.pending.extend(found);
     }
 
     /// Adds matches that stand in pieces, and the pieces.
@@ -265,6 +296,7 @@ impl Ledger {
             from,
             original: [bytes, after].concat(),
             painted: vec![false; bytes.len()],
+            masks: Vec::new(),
             bytes,
         };
         let known = std::mem::take(&mut self.written);

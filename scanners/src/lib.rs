@@ -47,6 +47,7 @@ mod screen;
 mod search;
 mod seen;
 mod session;
+mod sha256;
 mod simd;
 mod skim;
 mod starts;

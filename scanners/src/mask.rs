@@ -70,3 +70,31 @@ pub(crate) fn mask_byte(id: &str, offset: u64) -> u8 {
         Some(inner) => id.as_bytes().get(inner).copied().unwrap_or(b'*'),
     }
 }
+
+/// Writes what a mask shows from this offset on.
+pub(crate) fn write_mask(id: &str, from: u64, bytes: &mut [u8]) {
+    bytes.fill(b'*');
+    let label = [b"[", id.as_bytes(), b"]"];
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    let label = label.into_iter().flatten().skip(from);
+    for (to, byte) in bytes.iter_mut().zip(label) {
+        *to = *byte;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_mask_is_written_as_its_bytes_are(id in "[a-z-]{0,9}", from in 0_u64..14, length in 0_usize..20) {
+            let mut bytes = vec![b'x'; length];
+            write_mask(&id, from, &mut bytes);
+            let one_by_one = (from..).take(length).map(|offset| mask_byte(&id, offset));
+            prop_assert!(bytes.into_iter().eq(one_by_one));
+        }
+    }
+}

@@ -432,11 +432,12 @@ impl Session {
         if self.path.is_some() {
             self.note_paths_of_opens();
         }
-        let paths = |found: &[Found]| found.iter().map(|found| self.path_of(found)).collect();
-        let (whole, pieced) = (paths(&harvest.found), paths(&harvest.pieced));
-        self.ledger.add(harvest.found, whole);
-        self.ledger
-            .add_pieced(harvest.pieced, pieced, harvest.painted);
+        let mut ledger = std::mem::take(&mut self.ledger);
+        let path = |found: &Found| self.path_of(found);
+        let pieced = harvest.pieced.iter().map(path).collect();
+        ledger.add(harvest.found, path);
+        ledger.add_pieced(harvest.pieced, pieced, harvest.painted);
+        self.ledger = ledger;
         if !self.open_paths.is_empty() {
             let open = self.opens();
             self.open_paths

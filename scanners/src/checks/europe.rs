@@ -7,8 +7,10 @@ use super::numbers::{
 use super::short::Short;
 
 /// The digits of a value of exactly `length`, not all equal.
+#[inline]
 fn exactly(value: &[u8], length: usize) -> Option<Short<u32>> {
-    digits(value).filter(|digits| digits.len() == length && !is_repeated(digits))
+    let digits = digits(value)?;
+    (digits.len() == length && !is_repeated(&digits)).then_some(digits)
 }
 
 /// UK NHS number: weights 10 to 2, mod 11; 10 is never issued.
@@ -70,10 +72,13 @@ pub(super) fn de_tax_id(value: &[u8]) -> bool {
     let Some(digits) = exactly(value, 11) else {
         return false;
     };
+    if !mod_11_10(&digits) || digits.first() == Some(&0) {
+        return false;
+    }
     let body = digits.get(..10).unwrap_or_default();
     let count = |wanted: u32| body.iter().filter(|digit| **digit == wanted).count();
     let counts: Vec<usize> = (0..10).map(count).filter(|count| *count > 1).collect();
-    mod_11_10(&digits) && digits.first() != Some(&0) && matches!(counts.as_slice(), [2 | 3])
+    matches!(counts.as_slice(), [2 | 3])
 }
 
 /// German pension insurance number: area, birth date, letter, serial, check digit.

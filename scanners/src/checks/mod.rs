@@ -123,6 +123,12 @@ impl Check {
         })
     }
 
+    /// Whether it can be asked before it is known where a match ends: what it does not hold for with more of its kind
+    /// behind it, it does not hold for without.
+    pub(crate) fn bears_more(&self) -> bool {
+        self.name == "bip39"
+    }
+
     /// Rewrites a value of the right shape so that the check holds, where there is a way to.
     pub(crate) fn mend(&self, value: &mut Vec<u8>) {
         mend::mend(self.name, value);

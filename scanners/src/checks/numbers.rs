@@ -3,12 +3,13 @@
 use super::short::Short;
 
 /// The digits of a value written with separators, as numbers; `None` if a letter is among them.
+#[inline]
 pub(super) fn digits(value: &[u8]) -> Option<Short<u32>> {
-    let letters = value.iter().any(u8::is_ascii_alphabetic);
-    (!letters).then(|| {
-        let digits = value.iter().filter(|byte| byte.is_ascii_digit());
-        digits.map(|digit| u32::from(digit - b'0')).collect()
-    })
+    if value.iter().any(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit());
+    Some(digits.map(|digit| u32::from(digit - b'0')).collect())
 }
 
 /// The value without separators, letters in upper case.
@@ -134,14 +135,19 @@ pub(super) fn mod_11_10(digits: &[u32]) -> bool {
     let Some((check, body)) = digits.split_last() else {
         return false;
     };
-    let product = body.iter().fold(10, |product, digit| {
-        let sum = match (product + digit) % 10 {
-            0 => 10,
-            sum => sum,
-        };
-        sum * 2 % 11
-    });
+    let product = body
+        .iter()
+        .fold(10, |product, digit| product_11_10(product, *digit));
     (product + check) % 10 == 1
+}
+
+/// The next product of ISO 7064 mod 11, 10: of one that is ten at most, and a digit.
+#[inline]
+pub(super) fn product_11_10(product: u32, digit: u32) -> u32 {
+    // The rest by ten, ten where there is none, and twice that by eleven, without a division: a product is never zero.
+    let sum = product + digit;
+    let double = 2 * if sum > 10 { sum - 10 } else { sum };
+    if double > 10 { double - 11 } else { double }
 }
 
 /// Verhoeff's check over the dihedral group of order ten.

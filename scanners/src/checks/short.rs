@@ -24,20 +24,27 @@ impl<T: Copy + Default> Default for Short<T> {
 }
 
 impl<T: Copy + Default> Short<T> {
+    #[inline]
     pub(super) fn push(&mut self, entry: T) {
         if let Some(place) = self.room.get_mut(self.length) {
             *place = entry;
             self.length += 1;
         } else {
-            if self.long.is_empty() {
-                self.long.extend_from_slice(&self.room);
-            }
-            self.long.push(entry);
+            self.push_behind(entry);
         }
+    }
+
+    #[cold]
+    fn push_behind(&mut self, entry: T) {
+        if self.long.is_empty() {
+            self.long.extend_from_slice(&self.room);
+        }
+        self.long.push(entry);
     }
 }
 
 impl<T: Copy + Default> FromIterator<T> for Short<T> {
+    #[inline]
     fn from_iter<I: IntoIterator<Item = T>>(entries: I) -> Short<T> {
         let mut list = Short::default();
         entries.into_iter().for_each(|entry| list.push(entry));

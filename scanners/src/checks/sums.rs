@@ -3,6 +3,7 @@
 //! A number could start at every digit of a text, and for each row whose word stands near, the check of each of
 //! them is asked. Nine of ten fail by a sum, which takes a nanosecond where the digits are at hand.
 
+use super::numbers::product_11_10;
 use crate::number::Number;
 
 /// So many digits are weighed.
@@ -27,6 +28,16 @@ impl Figures {
             doubled: plain.map(|digit| digit * 2 - if digit > 4 { 9 } else { 0 }),
         }
     }
+
+    /// Whether ISO 7064 mod 11, 10 holds for the first so many of them.
+    fn hold_product(&self, length: usize) -> bool {
+        let digits = self.plain.get(..length).and_then(<[u8]>::split_last);
+        digits.is_some_and(|(check, body)| {
+            let next = |product, digit: &u8| product_11_10(product, u32::from(*digit));
+            let product = body.iter().fold(10, next);
+            (product + u32::from(*check)) % 10 == 1
+        })
+    }
 }
 
 /// The sum of the weighted digits of numbers of one length.
@@ -41,6 +52,8 @@ pub(crate) struct Sum {
     rests: u16,
     /// The first two digits that it may have, as bits.
     openings: u128,
+    /// Whether it is no sum, but the product of ISO 7064 mod 11, 10 over all digits.
+    is_product: bool,
 }
 
 impl Sum {
@@ -60,6 +73,9 @@ impl Sum {
     /// Whether the check may hold for a number of this length that starts with these digits.
     #[inline]
     pub(crate) fn may_hold(&self, figures: &Figures) -> bool {
+        if self.is_product {
+            return figures.hold_product(self.length);
+        }
         let of = |digits: &[u8; WEIGHED], weights: &[u8; WEIGHED]| {
             let terms = digits.iter().zip(weights);
             let terms = terms.map(|(digit, weight)| u16::from(*digit) * u16::from(*weight));
@@ -82,6 +98,16 @@ impl Sum {
             modulus,
             rests: rests.iter().fold(0, |rests, rest| rests | 1 << rest),
             openings: u128::MAX,
+            is_product: false,
+        }
+    }
+
+    /// The product of ISO 7064 mod 11, 10 over so many digits.
+    fn product(length: usize) -> Sum {
+        Sum {
+            length,
+            is_product: true,
+            ..Sum::new(&[], 10, &[1])
         }
     }
 
@@ -140,6 +166,8 @@ impl Sum {
                     ..Sum::luhn(length, length, 0)
                 })
                 .collect(),
+            "hr-oib" => vec![Sum::product(11)],
+            "de-tax-id" => vec![Sum::product(11).starting(|first| first > 0)],
             "za-id" => vec![Sum::luhn(13, 13, 0)],
             "gr-amka" => vec![Sum::luhn(11, 11, 0)],
             "se-personal" => vec![Sum::luhn(10, 10, 0), Sum::luhn(12, 10, 0)],

@@ -4,8 +4,9 @@
 use std::sync::LazyLock;
 
 use bip39::{Language, Mnemonic};
-use sha2::Sha256;
 use sha3::{Digest as _, Keccak256};
+
+use crate::sha256;
 
 /// How many words a mnemonic has: so many, or three more each up to so many.
 const FEWEST_WORDS: usize = 12;
@@ -44,27 +45,22 @@ static LIST: LazyLock<WordList> = LazyLock::new(WordList::new);
 
 /// Whether a word of the list stands first, and so a mnemonic may.
 pub(super) fn may_be_bip39(there: &[u8]) -> bool {
-    let first = there.get(..=WORD_MAX).unwrap_or(there);
-    let end = first.iter().position(|byte| *byte == b' ');
-    let word = end.and_then(|end| first.get(..end));
-    word.map_or(first.len() <= WORD_MAX, |word| LIST.number(word).is_some())
+    there.len() <= WORD_MAX || LIST.first(there).is_some()
 }
 
 /// The first 12, 15, 18, 21 or 24 words are a mnemonic: of the English list, with its checksum.
 /// Source: BIP-39.
 pub(super) fn bip39(text: &[u8]) -> bool {
-    let mut bits = Bits::default();
-    let numbers = text
-        .split(|byte| *byte == b' ')
-        .map(|word| LIST.number(word));
-    for (count, number) in (1..=MOST_WORDS).zip(numbers) {
-        let Some(number) = number else {
+    let (mut bits, mut rest) = (Bits::default(), Some(text));
+    for count in 1..=MOST_WORDS {
+        let Some((number, after)) = rest.and_then(|rest| LIST.first(rest)) else {
             return false;
         };
         bits.add(count - 1, number);
         if count >= FEWEST_WORDS && count % 3 == 0 && bits.has_checksum(count / 3) {
             return true;
         }
+        rest = after;
     }
     false
 }
@@ -72,43 +68,67 @@ pub(super) fn bip39(text: &[u8]) -> bool {
 /// The English words by what they are as numbers: a mnemonic could begin at each word of a text.
 struct WordList {
     /// By slot: the word that has it, or the next one that is free, and its number.
-    slots: Vec<Option<(u64, u16)>>,
+    slots: Box<[(u64, u16); SLOTS]>,
 }
 
 /// No word has more letters.
-const WORD_MAX: usize = 8;
+const WORD_MAX: usize = size_of::<u64>();
 
-/// How many slots there are for the words: four for each.
-const SLOTS: usize = 1 << 13;
+/// How many slots there are for the words: two for each.
+const SLOTS: usize = 1 << 12;
 
 impl WordList {
     fn new() -> WordList {
-        let mut slots = vec![None; SLOTS];
+        let mut slots = Box::new([(0, 0); SLOTS]);
         for (number, word) in (0..).zip(Language::English.word_list()) {
-            let Some(letters) = letters(word.as_bytes()) else {
-                continue;
-            };
-            let free = probes(letters).find(|slot| slots.get(*slot) == Some(&None));
+            let (letters, _) = first_letters(word.as_bytes());
+            let mut probes = probes(letters);
+            let free = probes.find(|slot| slots.get(*slot).is_some_and(|there| there.0 == 0));
             if let Some(slot) = free.and_then(|slot| slots.get_mut(slot)) {
-                *slot = Some((letters, number));
+                *slot = (letters, number);
             }
         }
         WordList { slots }
     }
 
+    /// The number of the word that stands first, up to a space or the end, and what stands behind the space, if there is
+    /// one; `None` if the word is not of the list.
+    fn first<'a>(&self, text: &'a [u8]) -> Option<(u16, Option<&'a [u8]>)> {
+        let (letters, length) = first_letters(text);
+        let rest = match text.get(length..)? {
+            [b' ', rest @ ..] => Some(rest),
+            [] => None,
+            _ => return None,
+        };
+        let is_text = (u64::BITS - letters.leading_zeros()).div_ceil(8) as usize == length;
+        Some((self.number(letters).filter(|_| is_text)?, rest))
+    }
+
     /// The number of a word, if it is one of the list.
-    fn number(&self, word: &[u8]) -> Option<u16> {
-        let letters = letters(word)?;
-        let mut there = probes(letters).map_while(|slot| *self.slots.get(slot)?);
+    fn number(&self, letters: u64) -> Option<u16> {
+        let there = probes(letters).map_while(|slot| self.slots.get(slot));
+        let mut there = there.take_while(|there| there.0 != 0);
         there.find(|there| there.0 == letters).map(|there| there.1)
     }
 }
 
-/// A word of at most eight letters as a number.
-fn letters(word: &[u8]) -> Option<u64> {
-    let short = word.len() <= size_of::<u64>();
-    let pushed = |letters, letter: &u8| letters << 8 | u64::from(*letter);
-    short.then(|| word.iter().fold(0, pushed))
+/// The bytes before the first space as a number, and how many they are; eight at most.
+fn first_letters(text: &[u8]) -> (u64, usize) {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let eight = match text.first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => {
+            let last = text.iter().rev();
+            last.fold(0, |eight, byte| eight << 8 | u64::from(*byte))
+        }
+    };
+    let apart = eight ^ (ONES * u64::from(b' '));
+    // Of the bytes that are zero the first is told for certain.
+    let spaces = apart.wrapping_sub(ONES) & !apart & (ONES << 7);
+    let length = (spaces.trailing_zeros() / 8) as usize;
+    let length = length.min(text.len());
+    let kept = u64::MAX.checked_shr(u64::BITS - 8 * u32::try_from(length).unwrap_or(0));
+    (eight & kept.unwrap_or(0), length)
 }
 
 /// The slots at which a word is looked for.
@@ -136,9 +156,9 @@ impl Bits {
     /// hash of the others.
     fn has_checksum(&self, threes: usize) -> bool {
         let (entropy, rest) = self.0.split_at(threes.min(self.0.len()));
-        let hash = Sha256::digest(entropy.as_flattened());
+        let hash = sha256::finish((sha256::START, 0), entropy.as_flattened());
         let first = |bytes: Option<&u8>| bytes.map(|byte| u32::from(*byte) >> (8 - threes.min(8)));
-        first(rest.as_flattened().first()) == first(hash.first())
+        first(rest.as_flattened().first()) == first(hash.iter().flatten().next())
     }
 }
 

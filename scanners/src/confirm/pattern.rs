@@ -5,6 +5,7 @@
 
 use super::{Candidate, Row, Step, as_u32};
 use crate::catalog::Opening;
+use crate::checks::Verdict;
 use crate::index::Form;
 use crate::seen::Seen;
 use crate::text::{Peek, Text};
@@ -96,6 +97,10 @@ impl Candidate {
             || !shows_literal(row.signature, window)
             || !self.is_in_context(text, row)
         {
+            return Step::No;
+        }
+        let check = row.signature.check.filter(|check| check.bears_more());
+        if check.is_some_and(|check| check.verdict(window) == Verdict::Fails) {
             return Step::No;
         }
         let Some(length) = pattern.match_len(window) else {

@@ -261,8 +261,7 @@ impl Pass {
         self.swallowed = begun;
         let ends = found.iter().map(|found| found.end);
         self.masked_to = ends.fold(self.masked_to, u64::max);
-        let paths = found.iter().map(with.path).collect();
-        self.ledger.add(found, paths);
+        self.ledger.add(found, with.path);
         Ok(())
     }
 

@@ -41,8 +41,10 @@ impl Session {
     pub(super) fn release(&mut self, until: Until, sink: &mut Sink) -> Result<(), ScanError> {
         let opens = self.layer.opens();
         let (hold, to) = self.decided(until);
-        let covered = self.ledger.covered(&opens, &self.options.mask);
-        self.refuse_over_fences(&covered, self.released)?;
+        if self.joins.iter_mut().any(|joins| joins.parts().is_some()) {
+            let covered = self.ledger.covered(&opens, &self.options.mask);
+            self.refuse_over_fences(&covered, self.released)?;
+        }
         let rests = self.ledger.is_empty() && opens.is_empty();
         // What waits of a message that has ended goes on in the next one as a text of its own.
         let is_cut = until == Until::Message && to < self.layer.end();
