@@ -32,7 +32,7 @@ impl FingerprintKey {
         }
         let state = |pad: u8| {
             let block = Zeroizing::new(block.map(|byte| byte ^ pad));
-            Zeroizing::new(sha256::after(&block))
+            Zeroizing::new(sha256::after(sha256::START, &block))
         };
         FingerprintKey {
             started: <Hmac<Sha256> as KeyInit>::new((&*block).into()),

@@ -98,7 +98,24 @@ struct Written {
     until: u64,
 }
 
+impl Stretch {
+    fn key(&self) -> (u64, u32) {
+        (self.start, self.signature)
+    }
+}
+
 impl Written {
+    /// A mask that was not written before this position.
+    fn begin(stretch: &Stretch, pen: Pen, from: u64) -> Written {
+        Written {
+            start: stretch.start,
+            signature: stretch.signature,
+            pen,
+            writer: Writer::default(),
+            until: from,
+        }
+    }
+
     fn key(&self) -> (u64, u32) {
         (self.start, self.signature)
     }
@@ -301,7 +318,9 @@ impl Ledger {
         };
         let known = std::mem::take(&mut self.written);
         let stretches = self.stretches(opens, mask).into_iter();
-        for stretch in stretches.filter(|stretch| stretch.start < to) {
+        let mut stretches = stretches.filter(|stretch| stretch.start < to).peekable();
+        let mut last = None;
+        while let Some(stretch) = stretches.next() {
             let row = signatures.get(stretch.signature as usize);
             let id = row.map_or("", |row| &row.id);
             // A match may start in the middle of an encoded character, whose start stays.
@@ -309,6 +328,15 @@ impl Ledger {
             if stretch.start >= from && canvas.painted.get(first) == Some(&false) {
                 self.half = Half::of((before, &canvas.original), first);
                 self.half_from = stretch.start;
+            }
+            // Of what is here as a whole and seen in one way there is nothing to remember.
+            let next = stretches.peek().map(Stretch::key);
+            let is_alone = ![last.replace(stretch.key()), next].contains(&Some(stretch.key()));
+            let is_whole = stretch.start >= from && stretch.end <= to;
+            if is_alone && is_whole && !matches!(stretch.pen, Pen::Runs(_)) {
+                let mut mask = Written::begin(&stretch, stretch.pen, from);
+                canvas.paint(&stretch, id, (&mut mask, self.half, self.half_from));
+                continue;
             }
             let mut mask = self.begun(&stretch, &known, from);
             canvas.paint(&stretch, id, (&mut mask, self.half, self.half_from));
@@ -326,16 +354,10 @@ impl Ledger {
 
     /// The mask of a stretch as it was up to `from`.
     fn begun(&self, stretch: &Stretch, known: &[Written], from: u64) -> Written {
-        let key = (stretch.start, stretch.signature);
-        let now = Written::of(&self.written, key);
+        let now = Written::of(&self.written, stretch.key());
         let pen = now.map_or(stretch.pen, |now| now.pen);
-        Written::of(known, key).copied().unwrap_or(Written {
-            start: stretch.start,
-            signature: stretch.signature,
-            pen,
-            writer: Writer::default(),
-            until: from,
-        })
+        let known = Written::of(known, stretch.key()).copied();
+        known.unwrap_or_else(|| Written::begin(stretch, pen, from))
     }
 
     /// Takes down how far a mask is written, by the longest of the ways to see the value.

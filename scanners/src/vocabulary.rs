@@ -385,6 +385,11 @@ impl Vocabulary {
         standing.extend(words.filter_map(|word| {
             let Word { bytes, asking, .. } = self.words.get(word as usize)?;
             let length = bytes.len().min(there.len());
+            // Many words of one head differ in how they end.
+            let [one, other] = [there, bytes].map(|bytes| bytes.get(length.checked_sub(1)?));
+            if !one?.eq_ignore_ascii_case(other?) {
+                return None;
+            }
             let same = there
                 .get(..length)?
                 .eq_ignore_ascii_case(bytes.get(..length)?);

@@ -153,6 +153,11 @@ const HOSTILE: &[Repeated] = &[
     ("worst: at signs", "a@b.c@d.e@", Carrier::Text),
     ("worst: schemes", "a://b:c://d:e@", Carrier::Text),
     (
+        "worst: extended keys",
+        "zprv9zprvzprv9zprv9zprvzprv9zprvzprv9",
+        Carrier::Text,
+    ),
+    (
         "worst: dashes",
         "-----BEGIN RSA PRIVATE KEY-----",
         Carrier::Text,
@@ -251,6 +256,28 @@ const FOUND: &[Repeated] = &[
     ("worst: addresses, found", "jane@corp.com ", Carrier::Text),
 ];
 
+/// What is refused as a whole where it is long, since too much would be decoded, in texts that are not.
+const SHORT: &[Repeated] = &[
+    (
+        "worst: streaks in base64",
+        "rk_live_CVDY631107HXXFYOBa2o5Vrk_ive_CVDY631NDg3MTk2MzcE1RWUNzmQbjb8sgE5H3GJlsv2_pt_M6dUqC9tcv77FLW",
+        Carrier::Text,
+    ),
+    (
+        "worst: heads of streams",
+        "3xo=x-ovh-consumerxe.xoxb-5-773652542sk_live_=\nx;@y.cohvs.5R30z4pVBP/hn/eNoK11e,X-2124xo42sk_live_=x@y.coh<vs.5R30z4pVBPhn/eNoK2482300-Wni_rRKU-AA7365_lie1_={\"hvs.5R30z4pVBPhneNeobxGoK11e,",
+        Carrier::Text,
+    ),
+    (
+        "worst: masks in soft breaks",
+        "70password=Tr0ub4do[16105529@1password=Tr=d=Trupassword=Tpassword=T0u:password=password=Tr0u:sw1passw1passApaswor2: \"\"1passwd=",
+        Carrier::Text,
+    ),
+];
+/// How long those are, and how many of them.
+const SHORT_TEXT: usize = 64 * 1024;
+const SHORT_TEXTS: usize = 16;
+
 /// Every class: the corpus if there is one, ordinary texts, the worst, and single bytes.
 pub(crate) fn all() -> anyhow::Result<Vec<Class>> {
     let mut classes = corpus()?;
@@ -258,6 +285,13 @@ pub(crate) fn all() -> anyhow::Result<Vec<Class>> {
     classes.extend(repeated.map(|(name, piece, carrier)| Class {
         name,
         texts: vec![cycled(piece, SYNTHETIC)],
+        chunk: CHUNK,
+        settles: false,
+        carrier: carrier.clone(),
+    }));
+    classes.extend(SHORT.iter().map(|(name, piece, carrier)| Class {
+        name,
+        texts: vec![cycled(piece, SHORT_TEXT); SHORT_TEXTS],
         chunk: CHUNK,
         settles: false,
         carrier: carrier.clone(),

@@ -132,6 +132,9 @@ fn timed(scanner: &Arc<Scanner>, class: &Class) -> anyhow::Result<(Duration, usi
             if class.settles {
                 session.settle(&mut sink).context(class.name)?;
             }
+            // The proxy judges findings as they come.
+            findings += sink.findings.len();
+            sink.findings.clear();
         }
         session.finish(&mut sink).context(class.name)?;
         findings += sink.findings.len();

@@ -231,6 +231,10 @@ pub(super) fn birth_date(value: &[u8]) -> bool {
 
 /// A 128-bit identifier as hex with hyphens, not nil and not one digit repeated.
 pub(super) fn uuid(value: &[u8]) -> bool {
+    const LENGTH: usize = 36;
+    if value.len() != LENGTH {
+        return false;
+    }
     let text = compact(value);
     groups(value).as_slice() == [8, 4, 4, 4, 12]
         && text.iter().all(u8::is_ascii_hexdigit)
