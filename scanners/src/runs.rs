@@ -488,8 +488,9 @@ impl RunKind {
     /// How many of them there are at least.
     pub(crate) fn least_dense(self) -> usize {
         match self {
-            // Two digits and a separator, eleven times, and two digits.
-            RunKind::HexPairs => 35,
+            // Nine times two digits, six times `0x` between them, of which the first counts as a digit
+            // (`measure`), and twice another separator.
+            RunKind::HexPairs => 32,
             _ => self.shortest(),
         }
     }

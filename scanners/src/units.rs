@@ -292,22 +292,29 @@ pub(crate) fn quoted_printable(bytes: &[u8], ended: bool) -> Unit {
     }
 }
 
-/// UTF-16 of either order (and UTF-32) of Latin text: the zero bytes are left out.
+/// UTF-16 and UTF-32 of either order, of Latin text: the zero bytes are left out. Up to [`WIDEST`] of them in front of a
+/// letter with a zero behind it show that the letter before them has begun such a text.
 pub(crate) fn wide(bytes: &[u8], ended: bool) -> Unit {
-    let dropped = |opens| Unit::Encoded {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0);
+    let zeros = zeros.take(WIDEST + 1).count();
+    let opens = match bytes.get(zeros..).unwrap_or_default() {
+        _ if zeros == 0 => return Unit::Literal,
+        _ if zeros > WIDEST => false,
+        [letter, 0, ..] => letter.is_ascii_graphic(),
+        [letter] if letter.is_ascii_graphic() && !ended => return Unit::Unknown,
+        [] if !ended => return Unit::Unknown,
+        _ => false,
+    };
+    Unit::Encoded {
         length: 1,
         bytes: [0; 4],
         count: 0,
         opens,
-    };
-    match bytes {
-        [0, letter, 0, ..] => dropped(letter.is_ascii_graphic()),
-        [0, letter] if letter.is_ascii_graphic() && !ended => Unit::Unknown,
-        [0] if !ended => Unit::Unknown,
-        [0, ..] => dropped(false),
-        _ => Unit::Literal,
     }
 }
+
+/// So many zeros stand beside a Latin letter in UTF-32.
+pub(crate) const WIDEST: usize = 3;
 
 /// UTF-7 (RFC 2152) of up to four Latin characters: `+AEA-`. Longer stretches are base64 runs.
 pub(crate) fn utf7(bytes: &[u8], ended: bool) -> Unit {

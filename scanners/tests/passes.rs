@@ -68,7 +68,9 @@ fn of_two_glued_values_of_the_catalog_nothing_is_left_to_a_second_scan() {
     let known = KnownSecrets::new([KnownSecret::new("LONG", *b"correct horse battery staple")]);
     let key = FingerprintKey::new([7; 32]);
     let scanner = Arc::new(Scanner::new(Catalog::builtin(), known.unwrap(), key).unwrap());
-    let mut maker = ExampleMaker::new(1);
+    let told = std::env::var("EXAMPLES_SEED").ok();
+    let seed = told.and_then(|told| told.parse().ok()).unwrap_or(1);
+    let mut maker = ExampleMaker::new(seed);
     let values = scanner
         .signatures()
         .iter()
@@ -81,7 +83,8 @@ fn of_two_glued_values_of_the_catalog_nothing_is_left_to_a_second_scan() {
         let last = &values[(number * 37 + 11) % values.len()];
         let texts = glued(first, last);
         for (one, other, text) in texts.into_iter().skip(number % 23).step_by(23) {
-            if !is_fixed(&scanner, &Carrier::Text, &text) {
+            let reach = how(one)(first);
+            if is_in_reach(&reach) && !is_fixed(&scanner, &Carrier::Text, &text) {
                 left.push((one, other, text.escape_ascii().to_string()));
             }
         }
@@ -115,8 +118,11 @@ fn what_a_mask_uncovers_is_masked_in_every_cut_behind_another_mask() {
     let scanner = scanner();
     let (first, last) = (GITHUB.replace("ZJ", "AB"), GITHUB.replace("ZJ", "CD"));
     let prose = "some more words of prose, and so on ".repeat(20);
-    let plain: Hide = |text: &[u8]| text.to_vec();
-    let pairs = [(entities as Hide, plain), (percent, hex), (plain, percent)];
+    let pairs = [
+        (entities as Hide, plain as Hide),
+        (percent, hex),
+        (plain, percent),
+    ];
     for ((hide, hide_other), gap) in pairs
         .into_iter()
         .flat_map(|pair| [0, 60, 110, 230, 300, 480].map(|gap| (pair, gap)))
@@ -150,7 +156,6 @@ fn what_may_have_gone_is_refused_in_every_cut() {
     let rows = Catalog::new(row.into_iter().cloned().collect());
     let key = FingerprintKey::new([7; 32]);
     let scanner = Arc::new(Scanner::new(rows, KnownSecrets::none(), key).unwrap());
-    let plain: Hide = |text: &[u8]| text.to_vec();
     let wide: Hide = |text: &[u8]| text.iter().flat_map(|byte| [*byte, 0]).collect();
     for count in [2, 4] {
         let in_turn = [wide, plain].into_iter().cycle().take(count);
@@ -167,10 +172,38 @@ fn what_may_have_gone_is_refused_in_every_cut() {
     }
 }
 
+/// Whether a mask right behind a value may still uncover it, from its start: docs/scanner.md, "Exactness", says how
+/// much waits before a mask.
+fn is_in_reach(hidden: &[u8]) -> bool {
+    let parts = |byte: &u8| byte.is_ascii_whitespace() || b"!\"'(),<>?[]`{}*".contains(byte);
+    let marks = |byte: &u8| b"%\\&=+\0".contains(byte) || *byte >= 0x80;
+    let reach = if hidden.iter().any(parts) {
+        192
+    } else if hidden.chunks(12).all(|some| some.iter().any(marks)) {
+        1024
+    } else {
+        256
+    };
+    hidden.len() <= reach
+}
+
+fn plain(text: &[u8]) -> Vec<u8> {
+    text.to_vec()
+}
+
+/// The way of this name.
+fn how(name: &str) -> Hide {
+    let named = HIDES.iter().find(|(known, _)| *known == name);
+    named.map_or(plain, |(_, hide)| *hide)
+}
+
 /// Two values, in all ways of hiding either.
 fn glued(first: &[u8], last: &[u8]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    let plain: (&str, Hide) = ("plain", |text: &[u8]| text.to_vec());
-    let hides = || [plain].into_iter().chain(HIDES.iter().copied());
+    let hides = || {
+        [("plain", plain as Hide)]
+            .into_iter()
+            .chain(HIDES.iter().copied())
+    };
     let pairs = hides().flat_map(|one| hides().map(move |other| (one, other)));
     let texts = pairs.map(|((one, hide), (other, hide_other))| {
         (one, other, [hide(first), hide_other(last)].concat())

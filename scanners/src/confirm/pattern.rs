@@ -139,25 +139,16 @@ fn shows_literal(signature: &Signature, window: &[u8]) -> bool {
     })
 }
 
-/// So many bytes from the start tell whether the literal stands where it can; `None` where it can
-/// stand at many places, and asking early would cost more than it saves.
+/// So many bytes from the start tell whether the literal stands where it can, if there is one. What the first pass
+/// does not see because no literal follows ([`crate::inner`]) may not stay here either, in no cut.
 fn literal_reach(signature: &Signature) -> Option<usize> {
-    match &signature.shape {
-        Shape::Pattern {
-            anchor:
-                Anchor::Inner {
-                    literals,
-                    least,
-                    most,
-                },
-            ..
-        } if most - least <= 4 => Some(
-            most + literals
-                .iter()
-                .map(|literal| literal.len())
-                .max()
-                .unwrap_or_default(),
-        ),
-        _ => None,
-    }
+    let Shape::Pattern {
+        anchor: Anchor::Inner { literals, most, .. },
+        ..
+    } = &signature.shape
+    else {
+        return None;
+    };
+    let longest = literals.iter().map(|literal| literal.len()).max();
+    Some(most + longest.unwrap_or_default())
 }

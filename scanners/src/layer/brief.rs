@@ -170,7 +170,7 @@ struct Signs {
 /// So many bytes of base64 in a row are a run, of which the alphabets of base32 and hexadecimal are part,
 /// and so many of pairs of digits with their separators.
 const RUN: usize = 20;
-const PAIRS: usize = 35;
+const PAIRS: usize = 32;
 
 /// The bytes of those; those that announce encoded characters; and those of ASCII.
 const SETS: [AsciiSet; 4] = [

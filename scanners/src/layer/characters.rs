@@ -209,11 +209,11 @@ impl Encoding {
                     return Trigger::At(position);
                 }
                 Unit::Unknown => return Trigger::NotBefore(position),
-                // Of zero bytes in a row only the last may stand before a letter.
+                // Of zero bytes in a row only the last may belong to a letter.
                 Unit::Encoded { .. } if self.is_wide() => {
                     let there = text.from(position).iter();
-                    let zeros = there.take_while(|byte| **byte == 0).count() as u64;
-                    from = position + zeros.saturating_sub(1).max(1);
+                    let zeros = there.take_while(|byte| **byte == 0).count();
+                    from = position + zeros.saturating_sub(units::WIDEST).max(1) as u64;
                 }
                 Unit::Encoded { length, .. } => from = position + u64::from(length),
                 Unit::Literal => from = position + 1,
@@ -235,7 +235,7 @@ mod tests {
             pieces in prop_oneof![
                 proptest::collection::vec(r#"\\{1,7}|u[dD][89cCfF]00|n"#, 0..40),
                 proptest::collection::vec(
-                    r#"\\{1,5}|\\u[dD][89cC][01]{2}|%41|%u0041|%|=40|=\n|=|\+AEA-|\+|AAA-|&#65;|&amp|&#x0010FFFF;|\x00a?|[aа\x{AD}４]|[a-z ]{0,20}"#,
+                    r#"\\{1,5}|\\u[dD][89cC][01]{2}|%41|%u0041|%|=40|=\n|=|\+AEA-|\+|AAA-|&#65;|&amp|&#x0010FFFF;|\x00{1,5}a?|[aа\x{AD}４]|[a-z ]{0,20}"#,
                     0..40,
                 ),
             ],

@@ -161,6 +161,23 @@ pub(crate) fn utf16_be(text: &[u8]) -> Vec<u8> {
         .collect()
 }
 
+/// Without a byte order mark: what stands before is of another encoding, or nothing.
+pub(crate) fn utf32_le(text: &[u8]) -> Vec<u8> {
+    let letters = String::from_utf8_lossy(text);
+    let units = letters
+        .chars()
+        .map(|letter| u32::from(letter).to_le_bytes());
+    units.flatten().collect()
+}
+
+pub(crate) fn utf32_be(text: &[u8]) -> Vec<u8> {
+    let letters = String::from_utf8_lossy(text);
+    let units = letters
+        .chars()
+        .map(|letter| u32::from(letter).to_be_bytes());
+    units.flatten().collect()
+}
+
 pub(crate) fn utf7(text: &[u8]) -> Vec<u8> {
     let wide: Vec<Vec<u8>> = text.chunks(4).map(utf16_be).collect();
     wide.iter()
@@ -224,6 +241,8 @@ pub(crate) const HIDES: &[(&str, Hide)] = &[
     ("base32", base32),
     ("utf-16 le", utf16_le),
     ("utf-16 be", utf16_be),
+    ("utf-32 le", utf32_le),
+    ("utf-32 be", utf32_be),
     ("utf-7", utf7),
     ("utf-7 long", utf7_long),
     ("full width", full_width),
