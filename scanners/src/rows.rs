@@ -187,8 +187,7 @@ impl Rows {
             if open == 0 {
                 continue;
             }
-            let runs = lengths.get_or_insert_with(&runs);
-            let alive = bank.alive(open, there, runs);
+            let alive = bank.alive(open, there, || *lengths.get_or_insert_with(&runs));
             match could.banks.get_mut(place) {
                 Some(rows) => *rows = alive,
                 None => could.more |= alive != 0,
@@ -222,7 +221,7 @@ impl Rows {
             let mut alive = known.unwrap_or(u128::MAX) & bank.after(before);
             if let Some(runs) = runs.as_ref().filter(|_| known.is_none()) {
                 let word = Word::at(there, (ended, runs));
-                alive = bank.alive(alive & bank.open(there, word), there, runs);
+                alive = bank.alive(alive & bank.open(there, word), there, || *runs);
             }
             for (half, alive) in bank.halves.iter().zip(halves(alive)) {
                 if alive == 0 {

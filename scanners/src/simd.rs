@@ -48,39 +48,71 @@ impl AsciiSet {
 
 /// For each set, which of the bytes are in it. Bytes beyond the end are in none.
 pub(crate) fn masks<const SETS: usize>(bytes: &[u8], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+    let mut masks = [0; SETS];
+    masks_into(bytes, sets, &mut masks);
+    masks
+}
+
+/// The same, written where it is needed.
+#[inline]
+pub(crate) fn masks_into<const SETS: usize>(
+    bytes: &[u8],
+    sets: &[AsciiSet; SETS],
+    masks: &mut [u64; SETS],
+) {
     if let Some(block) = bytes.first_chunk::<BLOCK>() {
-        return block_masks(block, sets);
+        return block_masks_into(block, sets, masks);
     }
     // A byte that is no ASCII is in no set.
     let mut block = [0xFF; BLOCK];
     for (to, from) in block.iter_mut().zip(bytes) {
         *to = *from;
     }
-    block_masks(&block, sets)
+    block_masks_into(&block, sets, masks);
+}
+
+fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+    let mut masks = [0; SETS];
+    block_masks_into(block, sets, &mut masks);
+    masks
 }
 
 #[cfg(target_arch = "x86_64")]
-fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+#[inline]
+fn block_masks_into<const SETS: usize>(
+    block: &[u8; BLOCK],
+    sets: &[AsciiSet; SETS],
+    masks: &mut [u64; SETS],
+) {
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2.
-        unsafe { avx2::block_masks(block, sets) }
+        unsafe { avx2::block_masks(block, sets, masks) }
     } else {
-        portable_masks(block, sets)
+        *masks = portable_masks(block, sets);
     }
 }
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
+#[inline]
+fn block_masks_into<const SETS: usize>(
+    block: &[u8; BLOCK],
+    sets: &[AsciiSet; SETS],
+    masks: &mut [u64; SETS],
+) {
     // SAFETY: every processor of this architecture has NEON.
-    unsafe { neon::block_masks(block, sets) }
+    *masks = unsafe { neon::block_masks(block, sets) };
 }
 
 #[cfg(not(any(
     target_arch = "x86_64",
     all(target_arch = "aarch64", target_endian = "little")
 )))]
-fn block_masks<const SETS: usize>(block: &[u8; BLOCK], sets: &[AsciiSet; SETS]) -> [u64; SETS] {
-    portable_masks(block, sets)
+fn block_masks_into<const SETS: usize>(
+    block: &[u8; BLOCK],
+    sets: &[AsciiSet; SETS],
+    masks: &mut [u64; SETS],
+) {
+    *masks = portable_masks(block, sets);
 }
 
 /// The portable twin.
@@ -118,14 +150,14 @@ mod avx2 {
     pub(super) unsafe fn block_masks<const SETS: usize>(
         block: &[u8; BLOCK],
         sets: &[AsciiSet; SETS],
-    ) -> [u64; SETS] {
+        masks: &mut [u64; SETS],
+    ) {
         // SAFETY: both loads lie within the 64 bytes of the block; loads may be unaligned.
         let (first, second) = unsafe {
             let start = block.as_ptr().cast::<__m256i>();
             (_mm256_loadu_si256(start), _mm256_loadu_si256(start.add(1)))
         };
         let highs = (high_bits(first), high_bits(second));
-        let mut masks = [0; SETS];
         // A closure would be called; this is unrolled.
         for (mask, set) in masks.iter_mut().zip(sets) {
             // SAFETY: the table is 16 bytes long.
@@ -134,7 +166,6 @@ mod avx2 {
             let low = u64::from(members(first, highs.0, table));
             *mask = low | u64::from(members(second, highs.1, table)) << 32;
         }
-        masks
     }
 
     /// For each byte, the bit of its upper half; none for bytes that are no ASCII.

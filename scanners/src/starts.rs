@@ -14,7 +14,7 @@ use crate::rows::{
     Word, WordsNear,
 };
 
-use crate::simd::{AsciiSet, BLOCK, low, masks};
+use crate::simd::{AsciiSet, BLOCK, low, masks, masks_into};
 
 /// How many sets there are.
 const SETS: usize = 11;
@@ -92,8 +92,8 @@ impl FirstPass {
             is_quiet: false,
             numbers: u64::MAX,
         };
-        places.ahead = places.read(from);
-        places.beyond = places.read(from + BLOCK);
+        places.ahead.read(self, (bytes, ended), from);
+        places.beyond.read(self, (bytes, ended), from + BLOCK);
         places
     }
 }
@@ -101,42 +101,89 @@ impl FirstPass {
 /// Which bytes of a block are of which set.
 #[derive(Clone, Copy, Default)]
 struct Masks {
-    alnum: u64,
-    backslash: u64,
-    special: u64,
-    capital: u64,
-    wide: u64,
-    words: u64,
-    assigning: u64,
-    besides: [u64; BESIDES.len()],
+    /// As [`FirstPass::sets`]. They are written where they stay, and read one by one until the next block is at hand: what
+    /// was just written in parts and is read as a whole has to be waited for.
+    sets: [u64; SETS],
     /// What is not there yet.
     open: u64,
+    /// Whether all bytes are known to be of base64.
+    is_base64: bool,
 }
 
 impl Masks {
-    /// Those of bytes that are not there yet.
+    /// Those of bytes that are not there yet, which may be of the sets of the gates.
     const UNKNOWN: Masks = Masks {
-        alnum: 0,
-        backslash: 0,
-        special: 0,
-        capital: u64::MAX,
-        wide: u64::MAX,
-        words: u64::MAX,
-        assigning: 0,
-        besides: [0; BESIDES.len()],
+        sets: Masks::GATES,
         open: u64::MAX,
+        is_base64: false,
     };
+
+    /// The sets of the gates.
+    const GATES: [u64; SETS] = [0, 0, 0, u64::MAX, u64::MAX, u64::MAX, 0, 0, 0, 0, 0];
+
+    /// Reads the block at an index. What is not there yet may be of the sets of the gates.
+    fn read(&mut self, pass: &FirstPass, (bytes, ended): (&[u8], bool), index: usize) {
+        let rest = bytes.get(index..).unwrap_or_default();
+        if rest.is_empty() {
+            *self = if ended {
+                Masks::default()
+            } else {
+                Masks::UNKNOWN
+            };
+            return;
+        }
+        masks_into(rest, &pass.sets, &mut self.sets);
+        self.open = 0;
+        if rest.len() < BLOCK && !ended {
+            self.open = u32::try_from(rest.len()).map_or(0, |length| u64::MAX << length);
+            for (mask, gate) in self.sets.iter_mut().zip(Masks::GATES) {
+                *mask |= self.open & gate;
+            }
+        }
+        let [alnum, .., token, plus, slash, _] = self.sets;
+        self.is_base64 = alnum | token | plus | slash == u64::MAX;
+    }
+
+    fn alnum(&self) -> u64 {
+        let [alnum, ..] = self.sets;
+        alnum
+    }
+
+    fn capital(&self) -> u64 {
+        let [_, _, _, capital, ..] = self.sets;
+        capital
+    }
+
+    fn wide(&self) -> u64 {
+        let [_, _, _, _, wide, ..] = self.sets;
+        wide
+    }
+
+    fn words(&self) -> u64 {
+        let [_, _, _, _, _, words, ..] = self.sets;
+        words
+    }
+
+    fn besides(&self) -> [u64; BESIDES.len()] {
+        let [.., token, plus, slash, dotted] = self.sets;
+        [token, plus, slash, dotted]
+    }
+
+    /// Which bytes are letters and digits, or not known.
+    fn word(&self) -> u64 {
+        self.alnum() | self.open
+    }
 
     /// Which bytes are of [`TIGHT`](crate::rows::TIGHT), or not known.
     fn tight(&self) -> u64 {
-        let [token, plus, _, dotted] = self.besides;
-        self.alnum | self.open | token | plus | dotted
+        let [token, plus, _, dotted] = self.besides();
+        self.word() | token | plus | dotted
     }
 
     /// Which bytes are of base64, or not known.
     fn base64(&self) -> u64 {
-        let [token, plus, slash, _] = self.besides;
-        self.alnum | self.open | token | plus | slash
+        let [token, plus, slash, _] = self.besides();
+        self.word() | token | plus | slash
     }
 }
 
@@ -218,69 +265,32 @@ impl Iterator for Places<'_> {
 }
 
 impl Places<'_> {
-    /// The masks of the block at an index. What is not there yet may be of the sets of the gates.
-    #[inline]
-    fn read(&self, index: usize) -> Masks {
-        let rest = self.bytes.get(index..).unwrap_or_default();
-        if rest.is_empty() {
-            return if self.ended {
-                Masks::default()
-            } else {
-                Masks::UNKNOWN
-            };
-        }
-        let [
-            alnum,
-            backslash,
-            special,
-            capital,
-            wide,
-            words,
-            assigning,
-            besides @ ..,
-        ] = masks(rest, &self.pass.sets);
-        let open = u32::try_from(rest.len())
-            .ok()
-            .filter(|_| !self.ended)
-            .and_then(|length| u64::MAX.checked_shl(length))
-            .unwrap_or(0);
-        Masks {
-            alnum,
-            backslash,
-            special,
-            capital: capital | open,
-            wide: wide | open,
-            words: words | open,
-            assigning,
-            besides,
-            open,
-        }
-    }
-
     fn read_block(&mut self) {
         self.here = self.ahead;
         self.base = self.next;
         self.next += BLOCK;
         self.ahead = self.beyond;
-        self.beyond = self.read(self.next + BLOCK);
-        self.deep = self.is_deep();
+        let text = (self.bytes, self.ended);
+        self.beyond.read(self.pass, text, self.next + BLOCK);
+        self.deep = self.here.is_base64 & self.ahead.is_base64 & self.beyond.is_base64;
         let here = &self.here;
-        self.after_escape = here.backslash << 2 | self.escaped;
-        let boundary = !(here.alnum << 1 | u64::from(self.joined)) | self.after_escape;
-        let starts = here.alnum & boundary;
-        let assigned = here.assigning << 1 | u64::from(self.assigned) | self.after_escape;
-        let spaces = here.words & !(here.alnum | here.open);
+        let [alnum, backslash, special, _, _, words, assigning, ..] = here.sets;
+        self.after_escape = backslash << 2 | self.escaped;
+        let boundary = !(alnum << 1 | u64::from(self.joined)) | self.after_escape;
+        let starts = alnum & boundary;
+        let assigned = assigning << 1 | u64::from(self.assigned) | self.after_escape;
+        let spaces = words & !here.word();
         let introduced = assigned | spaces << 1 | u64::from(self.spaced);
         let (gates, tight) = self.gates((assigned, introduced));
         self.rows = starts & gates;
-        let within = here.alnum & !starts & tight;
+        let within = alnum & !starts & tight;
         let glued = if within == 0 { 0 } else { self.glued(within) };
-        let words = starts & !here.special | glued;
-        self.anchored = self.anchored_of((words, here.special));
+        let words = starts & !special | glued;
+        self.anchored = self.anchored_of((words, special), assigning);
         self.mask = self.rows | self.anchored;
-        self.joined = here.alnum >> 63 == 1;
-        self.escaped = here.backslash >> 62;
-        self.assigned = here.assigning >> 63 == 1;
+        self.joined = alnum >> 63 == 1;
+        self.escaped = backslash >> 62;
+        self.assigned = assigning >> 63 == 1;
         self.spaced = spaces >> 63 == 1;
     }
 
@@ -315,7 +325,7 @@ impl Places<'_> {
             WordsNear::UNKNOWN
         };
         let before = (before, words_near);
-        let words = [&self.here, &self.ahead, &self.beyond].map(|block| block.alnum | block.open);
+        let words = [&self.here, &self.ahead, &self.beyond].map(Masks::word);
         let word = Word::from_masks(words, bit, (there, self.ended));
         let runs = || self.runs(bit, there);
         let could = self
@@ -331,11 +341,11 @@ impl Places<'_> {
         could.any().then_some(could)
     }
 
-    /// The runs at a place of the block. At most places nobody asks for them.
-    #[inline(never)]
+    /// The runs at a place of the block.
+    #[inline]
     fn runs(&self, bit: u32, there: &[u8]) -> Runs {
         let blocks = [&self.here, &self.ahead, &self.beyond];
-        let blocks = blocks.map(|block| (block.alnum | block.open, block.besides));
+        let blocks = blocks.map(|block| (block.word(), block.besides()));
         Runs::from_masks(blocks, bit, (there.len(), self.ended))
     }
 
@@ -375,7 +385,7 @@ impl Places<'_> {
     fn glued(&self, places: u64) -> u64 {
         let there = self.bytes.get(self.base..).unwrap_or_default();
         let separators = self.both(|block| {
-            let [token, ..] = block.besides;
+            let [token, ..] = block.besides();
             token | block.open
         });
         self.pass
@@ -396,10 +406,10 @@ impl Places<'_> {
             return (u64::MAX, low(long(run_of(self.both(Masks::tight), 8))));
         }
         let both = |of| self.both(of);
-        let phrase = run_of(both(|block| block.words), 32);
+        let phrase = run_of(both(Masks::words), 32);
         let phrase = phrase & phrase >> (PHRASE - 32);
-        let capital = run_of(both(|block| block.capital), 4);
-        let eight = run_of(both(|block| block.wide), 8);
+        let capital = run_of(both(Masks::capital), 4);
+        let eight = run_of(both(Masks::wide), 8);
         let gates = low(phrase | capital) | low(eight) & assigned;
         // What else rows are made of is `WIDE`, too.
         let long_wide = low(long(eight));
@@ -420,23 +430,18 @@ impl Places<'_> {
         (gates | tight | low(base64) | long_wide & wide, tight)
     }
 
-    /// Whether what starts in this block goes on for longer than rows of base64 do.
-    fn is_deep(&self) -> bool {
-        let blocks = [&self.here, &self.ahead, &self.beyond];
-        blocks
-            .iter()
-            .all(|block| block.base64() == u64::MAX && block.open == 0)
-    }
-
     /// Those of the places at which the first bytes are those of an anchor, or too few; the first of them letters and
     /// digits, the others anything.
-    fn anchored_of(&self, (words, others): (u64, u64)) -> u64 {
+    fn anchored_of(&self, (words, others): (u64, u64), assigning: u64) -> u64 {
         let there = self.bytes.get(self.base..).unwrap_or_default();
-        let words = match there.first_chunk() {
-            Some(block) => self.anchors.may_start_in(block, words),
-            None => words,
+        // Of `@` nothing is asked here. It is in none of these sets.
+        let [token, plus, ..] = self.here.besides();
+        let told = words | others & (token | plus | assigning);
+        let mut places = match there.first_chunk() {
+            Some(block) => self.anchors.may_start_in(block, told) | others & !told,
+            None => words | others,
         };
-        let (mut places, mut kept) = (words | others, 0);
+        let mut kept = 0;
         while places != 0 {
             let bit = places.trailing_zeros();
             places &= places - 1;

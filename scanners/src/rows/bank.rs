@@ -13,8 +13,9 @@ const FIRST: usize = 4;
 /// How many rows a half of a bank has.
 const HALF: usize = 64;
 
-/// A bit for each row, by a byte.
-type ByByte = [u128; 256];
+/// A bit for each row: which allow a byte at each of so many places. What is told of one byte lies side by side, which
+/// keeps the entries of a few bytes from displacing each other.
+type ByByte<const PLACES: usize> = [[u128; PLACES]; 256];
 
 /// As many rows as are asked together: what the tables of all of them say of a byte lies side by side.
 #[derive(Debug)]
@@ -23,10 +24,8 @@ pub(super) struct Bank {
     /// The rows that need no word.
     bare: u128,
     /// By the byte before, and by the one before that.
-    left: Box<ByByte>,
-    second: Box<ByByte>,
-    first: Box<[ByByte; FIRST]>,
-    others: Box<[ByByte; COLUMNS - FIRST]>,
+    before: Box<ByByte<2>>,
+    columns: Box<ByByte<COLUMNS>>,
     /// For each of [`ALPHABETS`], by the length of the run of it.
     by_run: Box<[[u128; LENGTHS]; ALPHABETS.len()]>,
     /// What that comes to for a word, by how it ends and its length.
@@ -54,10 +53,8 @@ impl Bank {
         Bank {
             halves: [Half::default(), Half::default()],
             bare: 0,
-            left: Box::new([0; 256]),
-            second: Box::new([0; 256]),
-            first: Box::new([[0; 256]; FIRST]),
-            others: Box::new([[0; 256]; COLUMNS - FIRST]),
+            before: Box::new([[0; 2]; 256]),
+            columns: Box::new([[0; COLUMNS]; 256]),
             by_run: Box::new([[0; LENGTHS]; ALPHABETS.len()]),
             by_word: Box::new([[0; LENGTHS]; ENDS]),
             deep: 0,
@@ -79,17 +76,15 @@ impl Bank {
         let rows: usize = self.halves.iter().map(|half| half.kinds.len()).sum();
         let bit = 1_u128 << rows;
         let leading = &kind.form;
-        let enter = |table: &mut ByByte, allowed: &dyn Fn(u8) -> bool| {
-            for (byte, mask) in (0..=u8::MAX).zip(table) {
-                *mask |= if allowed(byte) { bit } else { 0 };
+        let entries = self.before.iter_mut().zip(self.columns.iter_mut());
+        for (byte, ([last, second], columns)) in (0..=u8::MAX).zip(entries) {
+            let enter = |rows: &mut u128, is_allowed| *rows |= if is_allowed { bit } else { 0 };
+            enter(last, !leading.left.contains(byte));
+            enter(second, leading.second.contains(byte));
+            for (place, rows) in columns.iter_mut().enumerate() {
+                let set = leading.sets.get(place);
+                enter(rows, set.is_none_or(|set| set.contains(byte)));
             }
-        };
-        enter(&mut self.left, &|byte| !leading.left.contains(byte));
-        enter(&mut self.second, &|byte| leading.second.contains(byte));
-        let columns = self.first.iter_mut().chain(self.others.iter_mut());
-        for (place, column) in columns.enumerate() {
-            let set = leading.sets.get(place);
-            enter(column, &|byte| set.is_none_or(|set| set.contains(byte)));
         }
         let [alnum, _, _, base64, _] = ALPHABETS;
         let allow_all = |alphabet: &ByteSet| {
@@ -136,8 +131,9 @@ impl Bank {
     /// The rows that allow these bytes before them.
     #[inline]
     pub(super) fn after(&self, before: Before) -> u128 {
-        let of = |byte: Option<u8>, table: &ByByte| byte.map_or(u128::MAX, |byte| at(table, byte));
-        of(before.last, &self.left) & of(before.second, &self.second)
+        let of =
+            |byte: Option<u8>, place| byte.map_or(u128::MAX, |byte| at(&self.before, byte, place));
+        of(before.last, 0) & of(before.second, 1)
     }
 
     /// The rows that need no word, if there is none, and in base64 that goes on for longer than is told, those
@@ -153,19 +149,32 @@ impl Bank {
     pub(super) fn open(&self, there: &[u8], word: Word) -> u128 {
         let by_word = self.by_word.get(usize::from(word.end));
         let allow = by_word.map_or(u128::MAX, |table| word.length.of_table(table));
-        match (&*self.first, there) {
-            ([one, two, three, four], [a, b, c, d, ..]) => {
-                allow & (at(one, *a) & at(two, *b)) & (at(three, *c) & at(four, *d))
+        let columns = &*self.columns;
+        match there {
+            [a, b, c, d, ..] => {
+                let (first, others) = (at(columns, *a, 0) & at(columns, *b, 1), at(columns, *c, 2));
+                allow & first & others & at(columns, *d, 3)
             }
-            (columns, _) => told(allow, columns, there),
+            _ => told(allow, columns, (there, 0)),
         }
     }
 
-    /// Those of the rows that are open and allow these bytes and runs of these lengths.
-    #[inline]
-    pub(super) fn alive(&self, open: u128, there: &[u8], runs: &Runs) -> u128 {
-        let alive = open & self.allow(runs);
-        let told_by_runs = alive & self.told_by(runs);
+    /// Those of the rows that are open and allow these bytes and the runs that stand there. Kept apart from what
+    /// is asked at every place.
+    #[inline(never)]
+    pub(super) fn alive(&self, open: u128, there: &[u8], runs: impl FnOnce() -> Runs) -> u128 {
+        if there.first().is_some_and(u8::is_ascii_digit) {
+            // Of the rows that start with a digit most say no by what follows it.
+            let alive = self.others(open, there);
+            return if alive == 0 {
+                0
+            } else {
+                alive & self.allow(&runs())
+            };
+        }
+        let runs = runs();
+        let alive = open & self.allow(&runs);
+        let told_by_runs = alive & self.told_by(&runs);
         told_by_runs | self.others(alive & !told_by_runs, there)
     }
 
@@ -179,17 +188,19 @@ impl Bank {
     /// Those of the rows that allow these bytes behind the first ones.
     #[inline]
     fn others(&self, mut alive: u128, there: &[u8]) -> u128 {
+        let columns = &*self.columns;
         let there = there.get(FIRST..).unwrap_or_default();
         let Some(bytes) = there.first_chunk::<{ COLUMNS - FIRST }>() else {
-            return told(alive, &*self.others, there);
+            return told(alive, columns, (there, FIRST));
         };
         // Four at a time: what ends it early is seldom foreseen.
-        let (columns, bytes) = (self.others.as_chunks::<4>().0, bytes.as_chunks::<4>().0);
-        for ([one, two, three, four], [a, b, c, d]) in columns.iter().zip(bytes) {
+        for (four, [a, b, c, d]) in bytes.as_chunks::<4>().0.iter().enumerate() {
             if alive == 0 {
                 break;
             }
-            alive &= at(one, *a) & at(two, *b) & at(three, *c) & at(four, *d);
+            let place = FIRST + 4 * four;
+            alive &= at(columns, *a, place) & at(columns, *b, place + 1);
+            alive &= at(columns, *c, place + 2) & at(columns, *d, place + 3);
         }
         alive
     }
@@ -247,13 +258,18 @@ impl Half {
     }
 }
 
-/// Those of the rows that allow bytes of which there may be fewer than columns.
-fn told(alive: u128, columns: &[ByByte], there: &[u8]) -> u128 {
-    let columns = columns.iter().zip(there);
-    columns.fold(alive, |alive, (column, byte)| alive & at(column, *byte))
+/// Those of the rows that allow these bytes from a place on, of which there may be fewer than columns.
+fn told(alive: u128, columns: &ByByte<COLUMNS>, (there, from): (&[u8], usize)) -> u128 {
+    let there = (from..COLUMNS).zip(there);
+    there.fold(alive, |alive, (place, byte)| {
+        alive & at(columns, *byte, place)
+    })
 }
 
 #[inline]
-fn at(table: &ByByte, byte: u8) -> u128 {
-    table.get(usize::from(byte)).copied().unwrap_or_default()
+fn at<const PLACES: usize>(table: &ByByte<PLACES>, byte: u8, place: usize) -> u128 {
+    let rows = table
+        .get(usize::from(byte))
+        .and_then(|rows| rows.get(place));
+    rows.copied().unwrap_or_default()
 }

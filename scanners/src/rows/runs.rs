@@ -176,16 +176,14 @@ impl Runs {
 /// How many bits in a row are set from this one on, up to two blocks.
 #[inline]
 fn run_from([here, ahead, beyond]: [u64; 3], bit: u32) -> usize {
-    // Most runs end in their block.
-    let first = (here >> bit).trailing_ones();
-    if first + bit < u64::BITS {
+    let bit = bit % u64::BITS;
+    let from = |block: u64, next: u64| block >> bit | next << 1 << (u64::BITS - 1 - bit);
+    // Most runs end within as many bytes as a block has.
+    let first = from(here, ahead).trailing_ones();
+    if first < u64::BITS {
         return first as usize;
     }
-    let mut length = first + ahead.trailing_ones();
-    if ahead == u64::MAX {
-        length += beyond.trailing_ones();
-    }
-    (length as usize).min(RUN_MAX)
+    (first + from(ahead, beyond).trailing_ones()) as usize
 }
 
 /// [`ALPHABETS`], for looking at many bytes.
@@ -199,3 +197,35 @@ pub(crate) const RUN_SETS: [AsciiSet; ALPHABETS.len()] = {
         AsciiSet::new(dotted),
     ]
 };
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn runs_are_told_by_masks_as_by_bytes(
+            pieces in proptest::collection::vec("[A-Za-z0-9]{1,150}|[A-Za-z0-9+/]{20,200}|[-_.~+/=\"' :]", 1..6),
+            ended: bool,
+        ) {
+            let text = pieces.concat();
+            let of = |block: usize, set| {
+                let there = text.as_bytes().get(BLOCK * block..).unwrap_or_default();
+                let [mask] = masks(there, &[AsciiSet::new(set)]);
+                let open = u32::try_from(there.len()).ok().and_then(|length| u64::MAX.checked_shl(length));
+                mask | open.filter(|_| !ended).unwrap_or(0)
+            };
+            let blocks = [0, 1, 2].map(|block| (of(block, ByteSet::ALNUM), BESIDES.map(|set| of(block, set))));
+            for bit in 0..64.min(text.len()) {
+                let there = &text.as_bytes()[bit..];
+                let place = u32::try_from(bit).unwrap();
+                let runs = Runs::from_masks(blocks, place, (there.len(), ended));
+                prop_assert_eq!(runs, Runs::at(there, ended));
+                let word = Word::from_masks(blocks.map(|block| block.0), place, (there, ended));
+                prop_assert_eq!(word, Word::at(there, (ended, &runs)));
+            }
+        }
+    }
+}
