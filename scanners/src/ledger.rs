@@ -151,21 +151,6 @@ impl Canvas<'_> {
         usize::try_from(position.saturating_sub(self.from)).unwrap_or(usize::MAX)
     }
 
-    /// Where it was painted.
-    fn masks(mut self) -> Vec<Range<u64>> {
-        if !self.masks.is_sorted_by_key(|mask| mask.start) {
-            self.masks.sort_unstable_by_key(|mask| mask.start);
-        }
-        self.masks.dedup_by(|next, mask| {
-            let touches = next.start <= mask.end;
-            if touches {
-                mask.end = mask.end.max(next.end);
-            }
-            touches
-        });
-        self.masks
-    }
-
     /// Which of the bytes here are of a stretch.
     fn indexes(&self, stretch: &Stretch) -> Range<usize> {
         let first = self.index(stretch.start.max(self.from));
@@ -241,6 +226,21 @@ impl Canvas<'_> {
         }
         shown
     }
+}
+
+/// The same bytes in stretches that do not touch, in their order.
+pub(crate) fn merged(mut stretches: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    if !stretches.is_sorted_by_key(|stretch| stretch.start) {
+        stretches.sort_unstable_by_key(|stretch| stretch.start);
+    }
+    stretches.dedup_by(|next, before| {
+        let touches = next.start <= before.end;
+        if touches {
+            before.end = before.end.max(next.end);
+        }
+        touches
+    });
+    stretches
 }
 
 impl Ledger {
@@ -342,7 +342,7 @@ impl Ledger {
             canvas.paint(&stretch, id, (&mut mask, self.half, self.half_from));
             self.go_on(mask);
         }
-        let masks = canvas.masks();
+        let masks = merged(canvas.masks);
         self.forget_painted(to);
         masks
     }

@@ -75,10 +75,13 @@ pub(crate) fn mask_byte(id: &str, offset: u64) -> u8 {
 pub(crate) fn write_mask(id: &str, from: u64, bytes: &mut [u8]) {
     bytes.fill(b'*');
     let label = [b"[", id.as_bytes(), b"]"];
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    let label = label.into_iter().flatten().skip(from);
-    for (to, byte) in bytes.iter_mut().zip(label) {
-        *to = *byte;
+    let (mut gone, mut rest) = (usize::try_from(from).unwrap_or(usize::MAX), bytes);
+    for piece in label {
+        let shown = piece.get(gone..).unwrap_or_default();
+        gone = gone.saturating_sub(piece.len());
+        let (there, after) = rest.split_at_mut(shown.len().min(rest.len()));
+        there.copy_from_slice(shown.get(..there.len()).unwrap_or_default());
+        rest = after;
     }
 }
 

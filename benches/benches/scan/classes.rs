@@ -264,11 +264,6 @@ const SHORT: &[Repeated] = &[
         Carrier::Text,
     ),
     (
-        "worst: heads of streams",
-        "3xo=x-ovh-consumerxe.xoxb-5-773652542sk_live_=\nx;@y.cohvs.5R30z4pVBP/hn/eNoK11e,X-2124xo42sk_live_=x@y.coh<vs.5R30z4pVBPhn/eNoK2482300-Wni_rRKU-AA7365_lie1_={\"hvs.5R30z4pVBPhneNeobxGoK11e,",
-        Carrier::Text,
-    ),
-    (
         "worst: masks in soft breaks",
         "70password=Tr0ub4do[16105529@1password=Tr=d=Trupassword=Tpassword=T0u:password=password=Tr0u:sw1passw1passApaswor2: \"\"1passwd=",
         Carrier::Text,

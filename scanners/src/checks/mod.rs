@@ -23,7 +23,7 @@ use std::fmt;
 
 pub(crate) use crc::encode_base32;
 pub(crate) use generic::is_filled;
-pub(crate) use sums::{Figures, Sum};
+pub(crate) use sums::{Figures, Sums};
 
 /// What a check says of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +109,8 @@ impl Check {
     }
 
     /// What the digits of a number add up to for which the check holds.
-    pub(crate) fn sums(&self) -> Vec<Sum> {
-        Sum::of(self.name)
+    pub(crate) fn sums(&self) -> Sums {
+        Sums::of(self.name)
     }
 
     /// What asks less than the check and is asked first, before a pattern is.

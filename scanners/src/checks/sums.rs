@@ -40,6 +40,35 @@ impl Figures {
     }
 }
 
+/// What a check asks of the digits of numbers, by how many there are.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    sums: Vec<Sum>,
+    /// For each length the number of its sum, from one on; zero where nothing is asked.
+    by_length: [u8; WEIGHED + 1],
+}
+
+impl Sums {
+    /// What the check of this name asks.
+    pub(super) fn of(check: &str) -> Sums {
+        let sums = Sum::of(check);
+        let mut by_length = [0; WEIGHED + 1];
+        for (number, sum) in (1..).zip(&sums) {
+            if let Some(place) = by_length.get_mut(sum.length) {
+                *place = number;
+            }
+        }
+        Sums { sums, by_length }
+    }
+
+    /// What is asked of numbers of so many digits.
+    #[inline]
+    pub(crate) fn of_length(&self, length: usize) -> Option<&Sum> {
+        let number = usize::from(*self.by_length.get(length)?);
+        self.sums.get(number.checked_sub(1)?)
+    }
+}
+
 /// The sum of the weighted digits of numbers of one length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sum {
@@ -142,7 +171,7 @@ impl Sum {
 
     /// What the check of this name asks of numbers of each length that it may hold for; nothing is said of other
     /// lengths. A check digit that is to be the rest of a sum weighs one less than the modulus.
-    pub(super) fn of(check: &str) -> Vec<Sum> {
+    fn of(check: &str) -> Vec<Sum> {
         let elevens = |weights: &[u8], rests: &[u16]| vec![Sum::new(weights, 11, rests)];
         let tens = |weights: &[u8]| vec![Sum::new(weights, 10, &[0])];
         match check {
@@ -216,6 +245,7 @@ mod tests {
         for check in all() {
             let (sums, mut held) = (Sum::of(check.name()), 0);
             for sum in &sums {
+                assert_eq!(Sums::of(check.name()).of_length(sum.length), Some(sum));
                 for _ in 0..20_000 {
                     let digits: String = (0..sum.length)
                         .map(|_| char::from(b'0' + u8::try_from(maker.below(10)).unwrap()))

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::{Event, IN_ORDER};
 use crate::Carrier;
+use crate::ledger::merged;
 
 /// The reader of one multipart body.
 pub(crate) struct Parts {
@@ -247,9 +248,16 @@ impl Parts {
     /// Whether any of these stretches covers a byte of a fence. Forgets fences that end before
     /// `until`.
     pub(crate) fn are_covered(&mut self, stretches: &[Range<u64>], until: u64) -> bool {
+        // In one block there can be hundreds of both.
+        let stretches = if self.found.is_empty() {
+            Vec::new()
+        } else {
+            merged(stretches.to_vec())
+        };
         let covered = self.found.iter().any(|fence| {
-            let mut stretches = stretches.iter();
-            stretches.any(|stretch| stretch.start < fence.end && stretch.end > fence.start)
+            let first = stretches.partition_point(|stretch| stretch.end <= fence.start);
+            let first = stretches.get(first);
+            first.is_some_and(|stretch| stretch.start < fence.end)
         });
         self.found.retain(|fence| fence.end > until);
         covered

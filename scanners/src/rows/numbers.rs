@@ -2,7 +2,7 @@
 //! stands at a place.
 
 use super::{Kind, Needs, Survivor, take};
-use crate::checks::{Check, Figures, Sum, Verdict};
+use crate::checks::{Check, Figures, Sums, Verdict};
 use crate::context::Asks;
 use crate::number::{DIGITS_MAX, GROUP_SHOWN, Group, Number, OPENING, OPENINGS, SHOWN_BITS};
 use crate::vocabulary::Surroundings;
@@ -81,7 +81,7 @@ pub(super) struct Numbers {
     /// Those that allow any groups.
     any_groups: u64,
     /// For each row, what the digits of its numbers add up to.
-    sums: Vec<Vec<Sum>>,
+    sums: Vec<Sums>,
     /// What the lengths of the first groups leave of all this.
     openings: Openings,
 }
@@ -317,9 +317,9 @@ impl Numbers {
                 let Some(kind) = self.kinds.get(row as usize) else {
                     continue;
                 };
-                let sums = self.sums.get(row as usize).into_iter().flatten();
-                let mut sums = sums.filter(|sum| sum.length == end.digits);
-                if sums.any(|sum| {
+                let sums = self.sums.get(row as usize);
+                let sum = sums.and_then(|sums| sums.of_length(end.digits));
+                if sum.is_some_and(|sum| {
                     if !sum.may_open(there) {
                         return true;
                     }
