@@ -15,7 +15,7 @@ mod runs;
 pub(crate) use leading::{
     ASSIGNING, BASE64_LONG, CAPITAL, LONG, Leading, PHRASE, TIGHT, WIDE, WORDS,
 };
-pub(crate) use runs::{ALPHABETS, BESIDES, RUN_MAX, RUN_SETS, Runs, Word};
+pub(crate) use runs::{ALPHABETS, BESIDES, Foretold, RUN_MAX, RUN_SETS, Runs, Word};
 
 use crate::context::{Asks, Told};
 use crate::number::Number;
@@ -175,14 +175,14 @@ impl Rows {
         &self,
         (before, words): (Before, WordsNear),
         there: &[u8],
-        (word, is_deep): (Word, bool),
+        (word, foretold): (Word, Foretold),
         runs: impl Fn() -> Runs,
     ) -> Could {
         let mut could = Could::default();
         let mut lengths = None;
         for (place, bank) in self.banks.iter().enumerate() {
             // What says no to most comes first, all of it at once: which of it does is not foreseen.
-            let around = bank.after(before) & bank.around(words.are_none, is_deep);
+            let around = bank.after(before) & bank.around(words.are_none, foretold);
             let open = around & bank.open(there, word);
             if open == 0 {
                 continue;
@@ -408,6 +408,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::runs::RunLength;
     use super::*;
     use crate::Catalog;
     use crate::index::Index;
@@ -443,11 +444,20 @@ mod tests {
             let (head, there) = text.as_bytes().split_at(skipped.index(text.len().min(40)));
             let before = Before { last: head.last().copied(), second: head.iter().nth_back(1).copied() };
             let runs = Runs::at(there, ended);
-            let [_, _, _, base64, _] = runs.0;
+            let [alnum, token, plus, base64, dotted] = runs.0;
             let word = Word::at(there, (ended, &runs));
-            for is_deep in [false, base64.known() == Some(RUN_MAX)] {
+            let is_long = |run: RunLength, least: u32| run.known().is_none_or(|run| run >= least as usize);
+            let is_tight = [alnum, token, plus, dotted].into_iter().any(|run| is_long(run, LONG));
+            let long = (is_tight, is_long(base64, BASE64_LONG));
+            let endless = (base64.known() == Some(RUN_MAX), token.known() == Some(RUN_MAX));
+            for foretold in [
+                Foretold::of((false, false), (true, true)),
+                Foretold::of((false, false), long),
+                Foretold::of((endless.0, false), long),
+                Foretold::of(endless, long),
+            ] {
                 let words = WordsNear { are_none: is_quiet, ..WordsNear::UNKNOWN };
-                let told = INDEX.rows.could_start((before, words), there, (word, is_deep), || runs);
+                let told = INDEX.rows.could_start((before, words), there, (word, foretold), || runs);
                 for (bank, told) in INDEX.rows.banks.iter().zip(told.banks) {
                     let kinds = bank.halves.iter().flat_map(|half| &half.kinds);
                     for (row, kind) in kinds.enumerate() {

@@ -10,8 +10,8 @@ use crate::anchors::Anchors;
 use crate::glued::{Glued, GluedPlaces};
 use crate::number::{DIGITS, Number};
 use crate::rows::{
-    ASSIGNING, BASE64_LONG, BESIDES, Before, CAPITAL, Could, LONG, PHRASE, Rows, Runs, WIDE, WORDS,
-    Word, WordsNear,
+    ASSIGNING, BASE64_LONG, BESIDES, Before, CAPITAL, Could, Foretold, LONG, PHRASE, Rows, Runs,
+    WIDE, WORDS, Word, WordsNear,
 };
 
 use crate::simd::{AsciiSet, BLOCK, low, masks, masks_into};
@@ -80,7 +80,8 @@ impl FirstPass {
             here: Masks::default(),
             ahead: Masks::default(),
             beyond: Masks::default(),
-            deep: false,
+            deep: (false, false),
+            long: (0, 0),
             joined: before.is_some_and(u8::is_ascii_alphanumeric),
             after_escape: 0,
             escaped: 0b11,
@@ -106,8 +107,9 @@ struct Masks {
     sets: [u64; SETS],
     /// What is not there yet.
     open: u64,
-    /// Whether all bytes are known to be of base64.
+    /// Whether all bytes are known to be of base64, and of tokens.
     is_base64: bool,
+    is_token: bool,
 }
 
 impl Masks {
@@ -116,6 +118,7 @@ impl Masks {
         sets: Masks::GATES,
         open: u64::MAX,
         is_base64: false,
+        is_token: false,
     };
 
     /// The sets of the gates.
@@ -141,6 +144,7 @@ impl Masks {
             }
         }
         let [alnum, .., token, plus, slash, _] = self.sets;
+        self.is_token = alnum | token == u64::MAX;
         self.is_base64 = alnum | token | plus | slash == u64::MAX;
     }
 
@@ -218,8 +222,10 @@ pub(crate) struct Places<'a> {
     ahead: Masks,
     /// The block after it.
     beyond: Masks,
-    /// Whether what starts at `base` goes on for longer than rows of base64 do.
-    deep: bool,
+    /// Whether base64 goes on from all places at `base` for longer than is told, and tokens do.
+    deep: (bool, bool),
+    /// At which of them [`LONG`] bytes of [`TIGHT`](crate::rows::TIGHT) may start, and [`BASE64_LONG`] of base64.
+    long: (u64, u64),
     /// Whether the byte before `next` is a letter or digit.
     joined: bool,
     /// Which of the places at `base` follow the letter of an escape, and the first ones at `next`.
@@ -272,7 +278,11 @@ impl Places<'_> {
         self.ahead = self.beyond;
         let text = (self.bytes, self.ended);
         self.beyond.read(self.pass, text, self.next + BLOCK);
-        self.deep = self.here.is_base64 & self.ahead.is_base64 & self.beyond.is_base64;
+        let (one, two, three) = (&self.here, &self.ahead, &self.beyond);
+        self.deep = (
+            one.is_base64 & two.is_base64 & three.is_base64,
+            one.is_token & two.is_token & three.is_token,
+        );
         let here = &self.here;
         let [alnum, backslash, special, _, _, words, assigning, ..] = here.sets;
         self.after_escape = backslash << 2 | self.escaped;
@@ -281,8 +291,9 @@ impl Places<'_> {
         let assigned = assigning << 1 | u64::from(self.assigned) | self.after_escape;
         let spaces = words & !here.word();
         let introduced = assigned | spaces << 1 | u64::from(self.spaced);
-        let (gates, tight) = self.gates((assigned, introduced));
+        let (gates, tight, base64) = self.gates((assigned, introduced));
         self.rows = starts & gates;
+        self.long = (tight, base64);
         let within = alnum & !starts & tight;
         let glued = if within == 0 { 0 } else { self.glued(within) };
         let words = starts & !special | glued;
@@ -327,10 +338,13 @@ impl Places<'_> {
         let before = (before, words_near);
         let words = [&self.here, &self.ahead, &self.beyond].map(Masks::word);
         let word = Word::from_masks(words, bit, (there, self.ended));
+        let (tight, base64) = self.long;
+        let is_long = (tight >> bit & 1 == 1, base64 >> bit & 1 == 1);
+        let foretold = Foretold::of(self.deep, is_long);
         let runs = || self.runs(bit, there);
         let could = self
             .rows_of
-            .could_start(before, there, (word, self.deep), runs);
+            .could_start(before, there, (word, foretold), runs);
         let is_digit = there.first().is_some_and(u8::is_ascii_digit);
         let number = if is_digit {
             self.number(bit, before)
@@ -399,35 +413,53 @@ impl Places<'_> {
         u128::from(of(&self.here)) | u128::from(of(&self.ahead)) << 64
     }
 
-    /// Where some gate is open, and where [`LONG`] bytes of [`TIGHT`](crate::rows::TIGHT) begin.
-    fn gates(&self, (assigned, introduced): (u64, u64)) -> (u64, u64) {
+    /// Where some gate is open, where [`LONG`] bytes of [`TIGHT`](crate::rows::TIGHT) begin, and where [`BASE64_LONG`] of
+    /// base64.
+    fn gates(&self, (assigned, introduced): (u64, u64)) -> (u64, u64, u64) {
         let long = |run: u128| run & run >> (LONG - 8);
+        let tight = || low(long(run_of(self.both(Masks::tight), 8)));
         if self.pass.everywhere {
-            return (u64::MAX, low(long(run_of(self.both(Masks::tight), 8))));
+            return (u64::MAX, tight(), u64::MAX);
         }
         let both = |of| self.both(of);
-        let phrase = run_of(both(Masks::words), 32);
-        let phrase = phrase & phrase >> (PHRASE - 32);
-        let capital = run_of(both(Masks::capital), 4);
-        let eight = run_of(both(Masks::wide), 8);
-        let gates = low(phrase | capital) | low(eight) & assigned;
+        let capital = low(run_of(both(Masks::capital), 4)) | self.phrases();
+        let (is_base64, is_token) = self.deep;
+        // All of that is `WIDE`.
+        let wide = if is_base64 {
+            u128::MAX
+        } else {
+            run_of(both(Masks::wide), 8)
+        };
+        let gates = capital | low(wide) & assigned;
         // What else rows are made of is `WIDE`, too.
-        let long_wide = low(long(eight));
+        let long_wide = low(long(wide));
         if long_wide == 0 {
-            return (gates, 0);
+            return (gates, 0, 0);
         }
-        let tight = low(long(run_of(self.both(Masks::tight), 8)));
+        let tight = if is_token { u64::MAX } else { tight() };
         let wide = if self.pass.wherever_long {
             u64::MAX
         } else {
             introduced
         };
-        let base64 = if self.deep {
+        let base64 = if is_base64 {
             0
         } else {
-            run_of(both(Masks::base64), BASE64_LONG)
+            low(run_of(both(Masks::base64), BASE64_LONG))
         };
-        (gates | tight | low(base64) | long_wide & wide, tight)
+        (gates | tight | base64 | long_wide & wide, tight, base64)
+    }
+
+    /// Where [`PHRASE`] small letters and spaces begin.
+    fn phrases(&self) -> u64 {
+        // Wherever in the block they do, they are there at its middle or at its end and behind it.
+        let (here, ahead) = (self.here.words(), self.ahead.words());
+        let is_within = here & WITHIN_PHRASES == WITHIN_PHRASES;
+        if !is_within && (here >> (u64::BITS - 1) & ahead & 1 == 0) {
+            return 0;
+        }
+        let phrase = run_of(self.both(Masks::words), 32);
+        low(phrase & phrase >> (PHRASE - 32))
     }
 
     /// Those of the places at which the first bytes are those of an anchor, or too few; the first of them letters and
@@ -452,6 +484,9 @@ impl Places<'_> {
         kept
     }
 }
+
+/// Which bytes of a block belong to all phrases of [`PHRASE`] bytes that end in it.
+const WITHIN_PHRASES: u64 = u64::MAX >> (u64::BITS - PHRASE) & u64::MAX << (u64::BITS - PHRASE);
 
 /// Where `count` bits in a row are set; `count` is a power of two.
 fn run_of(mask: u128, count: u32) -> u128 {

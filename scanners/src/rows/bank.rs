@@ -1,7 +1,7 @@
 //! A hundred and twenty-eight rows of the matrix.
 
 use super::leading::Leading;
-use super::runs::{ALPHABETS, ENDS, LENGTHS, RUN_MAX, Runs, UNKNOWN, Word};
+use super::runs::{ALPHABETS, ENDS, FORETOLD, Foretold, LENGTHS, RUN_MAX, Runs, UNKNOWN, Word};
 use super::{Before, Kind, Needs};
 use crate::ByteSet;
 use crate::checks::Probe;
@@ -30,8 +30,8 @@ pub(super) struct Bank {
     by_run: Box<[[u128; LENGTHS]; ALPHABETS.len()]>,
     /// What that comes to for a word, by how it ends and its length.
     by_word: Box<[[u128; LENGTHS]; ENDS]>,
-    /// The rows that allow a run of base64 of any length.
-    deep: u128,
+    /// What is known of runs before they are told.
+    foretold: [u128; FORETOLD],
     /// The rows all columns of which allow letters and digits, and those of which allow all of base64.
     any_alnum: u128,
     any_base64: u128,
@@ -57,7 +57,7 @@ impl Bank {
             columns: Box::new([[0; COLUMNS]; 256]),
             by_run: Box::new([[0; LENGTHS]; ALPHABETS.len()]),
             by_word: Box::new([[0; LENGTHS]; ENDS]),
-            deep: 0,
+            foretold: [0; FORETOLD],
             any_alnum: 0,
             any_base64: 0,
         }
@@ -124,8 +124,9 @@ impl Bank {
                 *rows |= if allowed { bit } else { 0 };
             }
         }
-        let [_, _, _, base64, _] = runs;
-        self.deep |= if inside(base64, RUN_MAX) { bit } else { 0 };
+        for (rows, foretold) in self.foretold.iter_mut().zip(Foretold::all()) {
+            *rows |= if foretold.allows(runs) { bit } else { 0 };
+        }
     }
 
     /// The rows that allow these bytes before them.
@@ -136,12 +137,11 @@ impl Bank {
         of(before.last, 0) & of(before.second, 1)
     }
 
-    /// The rows that need no word, if there is none, and in base64 that goes on for longer than is told, those
-    /// that allow that.
+    /// The rows that allow such runs, of those that need no word if there is none.
     #[inline]
-    pub(super) fn around(&self, has_no_words: bool, is_deep: bool) -> u128 {
+    pub(super) fn around(&self, has_no_words: bool, foretold: Foretold) -> u128 {
         let bare = if has_no_words { self.bare } else { u128::MAX };
-        bare & if is_deep { self.deep } else { u128::MAX }
+        bare & foretold.of_table(&self.foretold)
     }
 
     /// The rows that allow these first bytes, by some of them only, and a word like this.

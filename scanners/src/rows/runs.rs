@@ -1,6 +1,7 @@
 //! How long the runs of a few alphabets are that start at a place.
 
 use super::bank::COLUMNS;
+use super::leading::{BASE64_LONG, LONG};
 use crate::ByteSet;
 use crate::simd::{AsciiSet, BLOCK, masks};
 
@@ -64,6 +65,62 @@ impl RunLength {
     pub(super) fn is_long(self) -> bool {
         let length = usize::from(self.0);
         length != UNKNOWN && length >= COLUMNS
+    }
+}
+
+/// What the gates tell of the runs at a place: whether they are of [`LONG`] bytes or [`BASE64_LONG`], or go on for longer than
+/// is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Foretold(u8);
+
+/// How many cases there are.
+pub(super) const FORETOLD: usize = 6;
+
+impl Foretold {
+    /// A run of base64 that is too long to be told, and one of letters, digits, hyphens and underscores.
+    const BASE64: Foretold = Foretold(4);
+    const TOKEN: Foretold = Foretold(5);
+
+    /// Of a place from which bytes of base64 or of tokens go on for longer than is told, or else at which [`LONG`] bytes of
+    /// [`TIGHT`](super::TIGHT) and [`BASE64_LONG`] of base64 may start.
+    #[inline]
+    pub(crate) fn of(
+        (base64, token): (bool, bool),
+        (is_tight, is_base64): (bool, bool),
+    ) -> Foretold {
+        match (base64, token) {
+            (_, true) => Foretold::TOKEN,
+            (true, false) => Foretold::BASE64,
+            (false, false) => Foretold(u8::from(is_tight) | u8::from(is_base64) << 1),
+        }
+    }
+
+    /// All of them.
+    pub(super) fn all() -> impl Iterator<Item = Foretold> {
+        (0..=Foretold::TOKEN.0).map(Foretold)
+    }
+
+    /// What a table says of it.
+    #[inline]
+    pub(super) fn of_table(self, table: &[u128; FORETOLD]) -> u128 {
+        let rows = table.get(usize::from(self.0));
+        rows.copied().unwrap_or(u128::MAX)
+    }
+
+    /// Whether such runs, at least and at most so long, may stand there.
+    pub(super) fn allows(self, runs: [(usize, usize); ALPHABETS.len()]) -> bool {
+        let [alnum, token, plus, base64, dotted] = runs;
+        let endless = |(_, most): (usize, usize)| most >= RUN_MAX;
+        let below = |(least, _): (usize, usize), length: u32| least < length as usize;
+        match self {
+            Foretold::BASE64 => endless(base64),
+            Foretold::TOKEN => [token, plus, base64, dotted].into_iter().all(endless),
+            Foretold(long) => {
+                let mut tight = [alnum, token, plus, dotted].into_iter();
+                (long & 1 == 1 || tight.all(|run| below(run, LONG)))
+                    && (long & 2 == 2 || below(base64, BASE64_LONG))
+            }
+        }
     }
 }
 
