@@ -46,22 +46,11 @@ impl Sign {
 /// How many signs there are.
 const SIGNS: usize = 8;
 
-/// The kinds of runs, one for each alphabet.
-const RUNS: [RunKind; 5] = [
-    RunKind::Base32(false),
-    RunKind::Base32(true),
-    RunKind::Hex(0),
-    RunKind::HexPairs,
-    RunKind::Base64,
-];
 /// The bytes of [`Sign::Announcing`].
 pub(crate) const ANNOUNCING: ByteSet = ByteSet::EMPTY.with(b"\\%&=\0");
 const ASCII: ByteSet = ByteSet::EMPTY.range(0, 0x7F);
 
-const SETS: [AsciiSet; 9] = [
-    RunKind::Base32(false).dense_set(),
-    RunKind::Base32(true).dense_set(),
-    RunKind::Hex(0).dense_set(),
+const SETS: [AsciiSet; 6] = [
     RunKind::HexPairs.dense_set(),
     RunKind::Base64.dense_set(),
     AsciiSet::new(ANNOUNCING),
@@ -69,6 +58,27 @@ const SETS: [AsciiSet; 9] = [
     AsciiSet::new(ByteSet::EMPTY.with(b"+")),
     AsciiSet::new(ByteSet::EMPTY.with(b"-")),
 ];
+
+/// The kinds of runs that are of the alphabet of base64 as well, and no shorter: they are looked for only
+/// where one of base64 could start.
+const WITHIN_BASE64: [RunKind; 3] = [
+    RunKind::Base32(false),
+    RunKind::Base32(true),
+    RunKind::Hex(0),
+];
+const WITHIN_SETS: [AsciiSet; 3] = [
+    RunKind::Base32(false).dense_set(),
+    RunKind::Base32(true).dense_set(),
+    RunKind::Hex(0).dense_set(),
+];
+/// Both, for blocks of which the one before is of base64.
+const ALL_SETS: [AsciiSet; 9] = {
+    let [pairs, base64, announcing, ascii, plus, minus] = SETS;
+    let [upper, lower, hex] = WITHIN_SETS;
+    [
+        pairs, base64, announcing, ascii, plus, minus, upper, lower, hex,
+    ]
+};
 
 /// So many blocks are looked at together.
 const BLOCKS: usize = 256;
@@ -87,10 +97,13 @@ pub(crate) struct Skim {
 /// What was read of one block.
 #[derive(Clone, Copy)]
 struct Read {
-    /// For each of [`RUNS`], which bytes are of its alphabet.
-    runs: [u64; RUNS.len()],
+    /// Which bytes may be of pairs of digits, and of base64.
+    pairs: u64,
+    base64: u64,
     plus: u64,
     minus: u64,
+    /// Which may be of the kinds within base64, if that was read.
+    within: Option<[u64; 3]>,
     /// The signs that single bytes are.
     signs: u8,
 }
@@ -98,55 +111,59 @@ struct Read {
 impl Read {
     /// What is not there: nothing for runs, anything for what a `+` may begin.
     const BEYOND: Read = Read {
-        runs: [0; RUNS.len()],
+        pairs: 0,
+        base64: 0,
         plus: 0,
         minus: u64::MAX,
+        within: Some([0; 3]),
         signs: 0,
     };
 
+    /// Reads a block; where the one before it is of base64, all of it.
     #[inline]
-    fn of(bytes: &[u8]) -> Read {
-        let [
-            upper,
-            lower,
-            hex,
-            pairs,
-            base64,
-            announcing,
-            ascii,
-            plus,
-            minus,
-        ] = masks(bytes, &SETS);
-        let (there, beyond) = match u32::try_from(bytes.len()) {
+    fn of(bytes: &[u8], in_base64: bool) -> Read {
+        if bytes.is_empty() {
+            return Read::BEYOND;
+        }
+        if in_base64 {
+            let [sets @ .., upper, lower, hex] = masks(bytes, &ALL_SETS);
+            Read::from(bytes.len(), sets, Some([upper, lower, hex]))
+        } else {
+            Read::from(bytes.len(), masks(bytes, &SETS), None)
+        }
+    }
+
+    #[inline]
+    fn from(length: usize, masks: [u64; SETS.len()], within: Option<[u64; 3]>) -> Read {
+        let [pairs, base64, announcing, ascii, plus, minus] = masks;
+        let (there, beyond) = match u32::try_from(length) {
             Ok(length) if length < u64::BITS => ((1 << length) - 1, u64::MAX << length),
             _ => (u64::MAX, 0),
         };
         let sign = |stands: bool, sign: Sign| if stands { sign.bit() } else { 0 };
         Read {
-            runs: [upper, lower, hex, pairs, base64],
+            pairs,
+            base64,
             plus,
             minus: minus | beyond,
+            within,
             signs: sign(announcing != 0, Sign::Announcing)
                 | sign(ascii & there != there, Sign::NotAscii),
         }
     }
 
-    /// The signs of this block, before that one.
+    /// Which bytes may be of the kinds within base64.
+    fn within(&mut self, bytes: &[u8]) -> [u64; 3] {
+        *self
+            .within
+            .get_or_insert_with(|| masks(bytes, &WITHIN_SETS))
+    }
+
+    /// The signs of this block, before that one; runs within base64 apart.
     fn signs(&self, next: &Read) -> u8 {
-        let runs = RUNS.iter().zip(self.runs.iter().zip(next.runs));
-        let mut signs = self.signs;
-        for (kind, (here, next)) in runs {
-            // A run covers eight bytes that stand together in the block, or the first eight of the next.
-            let could = has_full_byte(*here) || next & 0xFF == 0xFF;
-            if could
-                && starts_run(
-                    u128::from(*here) | u128::from(next) << 64,
-                    kind.least_dense(),
-                )
-            {
-                signs |= Sign::Run(*kind).bit();
-            }
-        }
+        let mut signs = self.signs
+            | sign_of_run(RunKind::HexPairs, (self.pairs, next.pairs))
+            | sign_of_run(RunKind::Base64, (self.base64, next.base64));
         if self.plus != 0 {
             let minus = u128::from(self.minus) | u128::from(next.minus) << 64;
             let ends = minus >> 4 | minus >> 7 | minus >> 9 | minus >> 12;
@@ -156,6 +173,25 @@ impl Read {
         }
         signs
     }
+}
+
+/// The sign of a run, if one may start in a block: which bytes of it and of the next one may be of the run.
+fn sign_of_run(kind: RunKind, (here, next): (u64, u64)) -> u8 {
+    // A run covers eight bytes that stand together in the block, or the first eight of the next.
+    let could = has_full_byte(here) || next & 0xFF == 0xFF;
+    let both = u128::from(here) | u128::from(next) << 64;
+    if could && starts_run(both, kind.least_dense()) {
+        Sign::Run(kind).bit()
+    } else {
+        0
+    }
+}
+
+/// The signs of runs within base64 in a block, and which bytes of the next one may be of them.
+fn signs_within(here: &[u64; 3], next: &[u64; 3]) -> u8 {
+    let masks = here.iter().copied().zip(next.iter().copied());
+    let kinds = WITHIN_BASE64.into_iter().zip(masks);
+    kinds.fold(0, |signs, (kind, masks)| signs | sign_of_run(kind, masks))
 }
 
 impl Skim {
@@ -171,16 +207,18 @@ impl Skim {
             blocks: [[0; BLOCKS / 64]; SIGNS],
         };
         let mut rest = there;
-        let mut here = Read::of(rest);
+        let mut here = Read::of(rest, false);
+        let mut in_base64 = false;
         let count = covered.len().div_ceil(BLOCK);
         for block in 0..count {
+            let first = rest;
             rest = rest.get(BLOCK..).unwrap_or_default();
-            let next = if rest.is_empty() {
-                Read::BEYOND
-            } else {
-                Read::of(rest)
-            };
+            let mut next = Read::of(rest, in_base64);
             let mut signs = here.signs(&next);
+            in_base64 = signs & Sign::Run(RunKind::Base64).bit() != 0;
+            if in_base64 {
+                signs |= signs_within(&here.within(first), &next.within(rest));
+            }
             while signs != 0 {
                 let blocks = skim.blocks.get_mut(signs.trailing_zeros() as usize);
                 if let Some(blocks) = blocks.and_then(|blocks| blocks.get_mut(block / 64)) {
@@ -287,7 +325,8 @@ mod tests {
             let text = Text { bytes, base: 100, ended: false };
             let skim = Skim::of(&text, 100 + skipped as u64);
             let signs = [Sign::Announcing, Sign::NotAscii, Sign::Utf7];
-            for sign in signs.into_iter().chain(RUNS.map(Sign::Run)) {
+            let runs = [RunKind::HexPairs, RunKind::Base64].into_iter().chain(WITHIN_BASE64);
+            for sign in signs.into_iter().chain(runs.map(Sign::Run)) {
                 let from = 100 + from;
                 let next = skim.next(sign, from);
                 let first = (text.index(from)..bytes.len()).find(|at| stands(bytes, *at, sign));

@@ -25,3 +25,44 @@ pub(super) fn is_set(words: &[u64], bit: usize) -> bool {
         .get(bit / 64)
         .is_some_and(|word| word >> (bit % 64) & 1 == 1)
 }
+
+/// A set of hashes that may have more than were put in. Each has two bits of one word, so that one look tells.
+#[derive(Default)]
+pub(super) struct Filter {
+    words: Box<[u64]>,
+    /// So many bits of a hash number its first bit in all words; the six after them the second one in its word.
+    bits: u32,
+}
+
+/// So many bits for each hash.
+const SPARSE: usize = 32;
+
+impl Filter {
+    /// An empty one for so many hashes.
+    pub(super) fn of(count: usize) -> Filter {
+        let bits = usize::BITS - (count * SPARSE).leading_zeros();
+        let bits = bits.clamp(12, 25);
+        Filter {
+            words: vec![0; (1 << bits) / 64].into_boxed_slice(),
+            bits,
+        }
+    }
+
+    pub(super) fn insert(&mut self, hash: u64) {
+        let bit = high(hash, self.bits);
+        set(&mut self.words, bit);
+        let second = self.second(hash, bit);
+        set(&mut self.words, second);
+    }
+
+    #[inline]
+    pub(super) fn may_have(&self, hash: u64) -> bool {
+        let bit = high(hash, self.bits);
+        // Mostly the first one tells.
+        is_set(&self.words, bit) && is_set(&self.words, self.second(hash, bit))
+    }
+
+    fn second(&self, hash: u64, first: usize) -> usize {
+        first / 64 * 64 + high(hash << self.bits, u64::BITS.ilog2())
+    }
+}

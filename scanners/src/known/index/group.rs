@@ -3,11 +3,13 @@
 //! The blocks of all windows are bits of one table, so that most places of a text are told by one
 //! look at it; what is left is looked up in buckets of needles.
 
-use super::bits::{high, is_set, load, set};
+use super::bits::{Filter, high, load};
 use super::{BLOCK, Needle};
 
 /// The bytes of a needle by which it is found, if it has as many.
 pub(super) const WINDOW: usize = 12;
+/// The same where all of them have as many.
+const WIDE_WINDOW: usize = 16;
 /// The same where so many needles are looked for that four bytes say little.
 const LARGE_BLOCK: usize = 6;
 /// So many needles are many.
@@ -26,9 +28,7 @@ pub(super) struct Group {
     stride: usize,
     /// How far into a needle any of the windows starts.
     shift: usize,
-    /// Hashes of blocks.
-    filter: Box<[u64]>,
-    filter_bits: u32,
+    filter: Filter,
     /// By the first bits of the hash: where its entries start, and where those of the next do.
     pub(super) buckets: Box<[u32]>,
     bucket_bits: u32,
@@ -42,7 +42,7 @@ impl Group {
     pub(super) fn new<'a>(needles: impl Iterator<Item = (u32, &'a Needle)>) -> Option<Group> {
         let needles: Vec<(u32, &Needle)> = needles.collect();
         let shortest = needles.iter().map(|(_, needle)| needle.bytes.len()).min()?;
-        let window = shortest.min(WINDOW);
+        let window = shortest.min(WIDE_WINDOW);
         let block = if needles.len() < LARGE {
             BLOCK
         } else {
@@ -51,13 +51,11 @@ impl Group {
         let block = block.min(window);
         let stride = window - block + 1;
         let blocks = needles.len() * stride;
-        let bits = usize::BITS - (blocks * 64 - 1).leading_zeros();
         let mut group = Group {
             block,
             stride,
             shift: 0,
-            filter: Box::default(),
-            filter_bits: bits.clamp(12, 25),
+            filter: Filter::of(blocks),
             buckets: Box::default(),
             bucket_bits: blocks.ilog2().clamp(8, 22),
             entries: Box::default(),
@@ -80,11 +78,11 @@ impl Group {
             .map(|(_, needle)| self.least_crowded(&needle.bytes, &mut crowds))
             .collect();
         self.shift = shifts.iter().copied().max().unwrap_or_default();
-        let mut filter = vec![0; (1 << self.filter_bits) / 64];
         let mut counts = vec![0_u32; (1 << self.bucket_bits) + 1];
+        let mut filter = std::mem::take(&mut self.filter);
         for ((_, needle), shift) in needles.iter().zip(&shifts) {
             for (_, hash) in self.hashes(&needle.bytes, *shift) {
-                set(&mut filter, high(hash, self.filter_bits));
+                filter.insert(hash);
                 if let Some(count) = counts.get_mut(high(hash, self.bucket_bits)) {
                     *count += 1;
                 }
@@ -110,7 +108,7 @@ impl Group {
                 }
             }
         }
-        self.filter = filter.into_boxed_slice();
+        self.filter = filter;
         self.buckets = counts.into_boxed_slice();
         self.entries = entries.into_boxed_slice();
         self.offsets = offsets.into_boxed_slice();
@@ -173,14 +171,14 @@ impl Group {
                 break;
             };
             let hash = self.hash(u64::from_le_bytes(*bytes));
-            if is_set(&self.filter, high(hash, self.filter_bits)) {
+            if self.filter.may_have(hash) {
                 self.report(hash, place, (from, to), report);
             }
             place += self.stride;
         }
         while place < last {
             let hash = self.hash(load(text.get(place..).unwrap_or_default()));
-            if is_set(&self.filter, high(hash, self.filter_bits)) {
+            if self.filter.may_have(hash) {
                 self.report(hash, place, (from, to), report);
             }
             place += self.stride;
