@@ -65,7 +65,7 @@ impl Eq for Signature {}
 ///
 /// A boundary keeps chance away. Where chance makes a match at less than one of `2^40` places of random
 /// text in base64, base64url, hexadecimal or letters and digits, none is asked for. What is glued has
-/// a digit behind its prefix, and its check holds.
+/// a digit behind its prefix, or letters as no words have them, and its check holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Glue {
     /// Never: both boundaries hold.

@@ -205,6 +205,47 @@ fn what_an_operator_adds_keeps_its_boundaries() {
     assert_eq!(found(&scanner, format!("{value}0").as_bytes()).1, [""; 0]);
 }
 
+/// The same pattern is glued where it comes with Egret, and apart where a gitleaks file has it.
+#[test]
+fn what_a_gitleaks_file_adds_keeps_its_boundaries() {
+    let rules = r#"
+        [[rules]]
+        id = "acme"
+        regex = '''acme_secret_token_[0-9a-f]{40}'''
+        keywords = ["acme_secret_token_"]
+    "#;
+    let read = egret_scanners::gitleaks::parse("rules.toml", rules).unwrap();
+    let mut catalog = Catalog::builtin();
+    catalog.extend(read.signatures).unwrap();
+    let last = catalog.signatures().last().unwrap();
+    assert_eq!((&*last.id, last.glue), ("gitleaks-acme", Glue::Apart));
+    let key = FingerprintKey::new([1; 32]);
+    let scanner = Arc::new(Scanner::new(catalog, KnownSecrets::none(), key).unwrap());
+    let value = format!("acme_secret_token_{}", "0123456789".repeat(4));
+    assert_eq!(found(&scanner, value.as_bytes()).1, ["gitleaks-acme"]);
+    assert_eq!(found(&scanner, format!("x{value}").as_bytes()).1, [""; 0]);
+    assert_eq!(found(&scanner, format!("{value}0").as_bytes()).1, [""; 0]);
+}
+
+/// Letters that stand together as in no words show it as well as a digit does.
+#[test]
+fn a_key_id_without_a_digit_is_found_beside_a_letter() {
+    let value = "AKIAQZBTWKRXAMSFLUHG";
+    for text in [
+        format!("x{value}"),
+        format!("{value}x"),
+        format!("x{value} "),
+    ] {
+        assert_eq!(ids(&text), ["aws-access-key-id"], "{text}");
+        let scanner = builtin();
+        hold_all_cuts(&scanner, &Carrier::Text, text.as_bytes()).unwrap();
+    }
+    // No more consonants in a row than words have.
+    for text in ["xAKIAQZBTWAKRXAMSFLUH", "AKIAQZBTWAKRXAMSFLUHx"] {
+        assert_eq!(ids(text), [""; 0], "{text}");
+    }
+}
+
 /// Only what is a secret, and told by a literal it starts with, is looked for without boundaries; what
 /// each of the odds is made of is held where they are computed.
 #[test]

@@ -129,3 +129,106 @@ impl Text<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Pattern;
+    use super::*;
+
+    fn hir(pattern: &str) -> Hir {
+        Pattern::syntax(pattern).unwrap()
+    }
+
+    fn noise(pattern: &str) -> f64 {
+        of_noise(&hir(pattern))
+    }
+
+    fn assert_near(bits: f64, expected: f64, pattern: &str) {
+        assert!(
+            (bits - expected).abs() < 0.01,
+            "{pattern}: {bits}, not {expected}"
+        );
+    }
+
+    /// By hand: log2 of 62 is 5.954, of 64 it is 6, of 65 (base64url and a dot) 6.022.
+    #[test]
+    fn the_bits_are_those_computed_by_hand() {
+        for (pattern, expected) in [
+            // No underscore in any noise but base64url: four times 6.022, and 36 times log2(65/62), 0.068.
+            ("ghp_[A-Za-z0-9]{36}", 26.54),
+            // Letters and digits: four times 5.954; the run is anything they are.
+            ("AIza[0-9A-Za-z_-]{35}", 23.82),
+            // The same, less log2(3) for the ways, and 16 times log2(62/32), 0.954.
+            ("(?:AKIA|ASIA|ABIA)[A-Z2-7]{16}", 37.50),
+            // Hexadecimal: twice 4 bits, and nothing for the digits.
+            ("ab[0-9a-f]{32}", 8.0),
+            // Two or three or four turns, and then a letter: 62^-2 (1 + 62^-1 + 62^-2) 62^-1.
+            ("x{2,4}y", 17.84),
+            // At the end the shortest is enough.
+            ("yx{2,4}", 17.86),
+        ] {
+            assert_near(noise(pattern), expected, pattern);
+        }
+    }
+
+    /// One pattern for each noise that matches it most often, and its bits in that one.
+    #[test]
+    fn the_noise_that_matches_most_often_counts() {
+        for (pattern, expected) in [
+            (r"\+{4}", 24.0),
+            (r"\.{4}", 24.09),
+            ("[G-Zg-z]{4}", 2.53),
+            ("[a-f]{4}", 5.66),
+            ("[A-F]{4}", 5.66),
+            ("[0-9]{4}", 0.0),
+        ] {
+            assert_near(noise(pattern), expected, pattern);
+        }
+        // Nothing of it stands in any noise.
+        assert!(noise("a!b").is_infinite());
+    }
+
+    #[test]
+    fn more_to_match_is_more_bits_and_more_ways_are_fewer() {
+        for (more, less) in [
+            ("abcd", "abc"),
+            ("abc[g-k]", "abc[g-z]"),
+            ("abcd{3}", "abcd{2,3}"),
+            ("ghi", "ghi|xyz"),
+            ("abc", "abc|ab"),
+            ("a(?:bc)d", "a(?:bc)?d"),
+            ("[g-z]{9}", "[f-z]{9}"),
+        ] {
+            assert!(noise(more) > noise(less), "{more}, {less}");
+        }
+        // Nothing is likelier than what is certain.
+        assert!(noise("[0-9]{1,9}") >= 0.0 && noise("(?:[0-9]{2}|[0-9])") >= 0.0);
+    }
+
+    #[test]
+    fn a_name_ends_in_few_fixed_bytes() {
+        // A letter is 4.7 bits, a digit 3.32, a separator 1; what may be many is nothing.
+        for (pattern, expected) in [("key_[0-9a-f]{32}", 15.1), ("s2-[a-z]{9}", 9.02)] {
+            assert_near(of_names(&hir(pattern)), expected, pattern);
+        }
+    }
+
+    #[test]
+    fn boundaries_fall_by_the_bits_of_noise_names_and_check() {
+        let github = crate::checks::by_name("github-crc32");
+        for (pattern, check, expected) in [
+            ("ghp_[A-Za-z0-9]{36}", github.as_ref(), Glue::BothSides),
+            ("ghp_[A-Za-z0-9]{36}", None, Glue::Apart),
+            ("(?:AKIA|ASIA|ABIA)[A-Z2-7]{16}", None, Glue::OneSide),
+            ("AIza[0-9A-Za-z_-]{35}", None, Glue::Apart),
+            // Names end like it, however long what follows is.
+            ("key_[a-f]{60}", None, Glue::Apart),
+            ("kkey_[a-f]{60}", None, Glue::BothSides),
+            // Within words nothing is seen of fewer bytes, or of others.
+            ("abcdef[0-9a-f]{3}", None, Glue::Apart),
+            ("abcdefgh![0-9a-f]{30}", None, Glue::Apart),
+        ] {
+            assert_eq!(glue(&hir(pattern), check), expected, "{pattern}");
+        }
+    }
+}
