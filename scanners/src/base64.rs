@@ -6,8 +6,9 @@
 //! credentials, numbers and further encodings are made of. Only there is a view opened, a little
 //! earlier, and it is closed when nothing of that kind has come for a while.
 
+use crate::depth::Depth;
 use crate::inflate::{OpenStreams, StreamStart, TAIL, ZLIB_SHOWN, compressed_start};
-use crate::layer::{Brief, Floors, Trial};
+use crate::layer::{Brief, Floors, Standing, Trial};
 use crate::runs::{APART, RunKind, RunStart, RunState, RunStep, VALUE_MAX, is_escape_letter};
 use crate::scanner::Scanner;
 use crate::screen::{ALIGNMENTS, CONTEXT, Passed, STREAK, Screen};
@@ -126,10 +127,10 @@ impl Base64 {
     pub(crate) fn advance(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        (depth, skim): (u8, Option<&Skim>),
+        (standing, skim): (&Standing<'_>, Option<&Skim>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        self.read((scanner, text), (depth, skim), harvest)?;
+        self.read((scanner, text), (standing, skim), harvest)?;
         if let Some(run) = &self.run {
             let characters = HELD.min(run.screen.index);
             self.held_from = back(text, self.from, characters).max(run.start);
@@ -140,7 +141,7 @@ impl Base64 {
     fn read(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        (depth, skim): (u8, Option<&Skim>),
+        (standing, skim): (&Standing<'_>, Option<&Skim>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         for alignment in 0..ALIGNMENTS {
@@ -163,7 +164,7 @@ impl Base64 {
                 let passed = run.screen.pass(text.from(self.from), wanted);
                 self.from += passed.noise as u64;
                 if passed.telling > 0 {
-                    self.look(&passed, wanted, (scanner, text), (depth, harvest))?;
+                    self.look(&passed, wanted, (scanner, text), (standing, harvest))?;
                     continue;
                 }
             }
@@ -191,7 +192,7 @@ impl Base64 {
         passed: &Passed,
         wanted: [bool; ALIGNMENTS],
         at: (&Scanner, &Text<'_>),
-        (depth, harvest): (u8, &mut Harvest),
+        (standing, harvest): (&Standing<'_>, &mut Harvest),
     ) -> Result<(), ScanError> {
         let Some(run) = &mut self.run else {
             return Ok(());
@@ -212,11 +213,11 @@ impl Base64 {
             any &= any - 1;
             let here = (position + place, index + place);
             if telling >> place & 1 == 1 {
-                self.open_compressed(here, depth, at, harvest)?;
+                self.open_compressed(here, standing, at, harvest)?;
             }
             for (alignment, ends) in streaks.iter().enumerate() {
                 if ends >> place & 1 == 1 {
-                    self.open((alignment, here), depth, at, harvest)?;
+                    self.open((alignment, here), standing, at, harvest)?;
                 }
             }
         }
@@ -227,7 +228,7 @@ impl Base64 {
     fn open_compressed(
         &mut self,
         (position, index): (u64, u64),
-        depth: u8,
+        standing: &Standing<'_>,
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
@@ -242,7 +243,7 @@ impl Base64 {
             StreamStart::Gzip(back_by) => {
                 let alignment = index.wrapping_sub(back_by) & 3;
                 let slot = usize::try_from(alignment).unwrap_or_default();
-                self.open_at((slot, (position, index)), back_by, (depth, harvest), at)
+                self.open_at((slot, (position, index)), back_by, (standing, harvest), at)
             }
             StreamStart::Zlib => {
                 let start = back(at.1, position, ZLIB_SHOWN);
@@ -250,7 +251,7 @@ impl Base64 {
                     return Ok(());
                 }
                 let first = index.saturating_sub(ZLIB_SHOWN);
-                let mut view = stream_view((start, first), depth);
+                let mut view = stream_view((start, first), standing.of_run(start));
                 view.look_for_streams_only();
                 self.after_slash.open((view, position), at, harvest)
             }
@@ -262,7 +263,7 @@ impl Base64 {
         &mut self,
         (alignment, (position, index)): (usize, (u64, u64)),
         back_by: u64,
-        (depth, harvest): (u8, &mut Harvest),
+        (standing, harvest): (&Standing<'_>, &mut Harvest),
         at: (&Scanner, &Text<'_>),
     ) -> Result<(), ScanError> {
         let (Some(run), Some(slot)) = (&self.run, self.views.get_mut(alignment)) else {
@@ -280,7 +281,10 @@ impl Base64 {
         if start < self.floor {
             return Ok(());
         }
-        *slot = Some(Box::new(stream_view((start, first), depth)));
+        *slot = Some(Box::new(stream_view(
+            (start, first),
+            standing.of_run(start),
+        )));
         self.advance_view(alignment, at, harvest)
     }
 
@@ -288,7 +292,7 @@ impl Base64 {
     fn open(
         &mut self,
         (alignment, (position, index)): (usize, (u64, u64)),
-        depth: u8,
+        standing: &Standing<'_>,
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
@@ -309,9 +313,10 @@ impl Base64 {
             first + ((4 - into) & 3)
         };
         let start = back(at.1, position, index - first);
+        let depth = standing.of_run(start);
         if start >= self.floor
             && let Some((brief, characters)) = whole(at.1, start, first)
-            && brief.holds_nothing((start, depth + 1), at.0, harvest)
+            && brief.holds_nothing((start, depth.ground()), at.0, harvest)
         {
             if let Some(resume) = self
                 .run
@@ -326,12 +331,7 @@ impl Base64 {
             harvest.trial = Trial::Failed;
             return Ok(());
         }
-        let mut view = View::new(
-            Decoder::Run(KIND, RunState::at(first)),
-            start,
-            start,
-            depth + 1,
-        );
+        let mut view = View::new(Decoder::Run(KIND, RunState::at(first)), start, start, depth);
         view.be_quiet();
         // A compressed stream that starts before shows in the characters read before.
         let shown = back(at.1, position, TAIL as u64).max(start + 1);
@@ -366,9 +366,9 @@ impl Base64 {
 }
 
 /// A view of the run from a character on, of which the position and the number are given.
-fn stream_view((start, first): (u64, u64), depth: u8) -> View {
+fn stream_view((start, first): (u64, u64), depth: Depth) -> View {
     let decoder = Decoder::Run(KIND, RunState::at(first));
-    let mut view = View::new(decoder, start, start, depth + 1);
+    let mut view = View::new(decoder, start, start, depth);
     view.be_quiet();
     view
 }

@@ -25,6 +25,70 @@ pub(crate) const DEPTH_MAX: u8 = 3;
 /// The level at which something only shows that there is more.
 pub(crate) const PROBED: u8 = DEPTH_MAX + 1;
 
+/// Where a text stands among those that others decode to.
+#[derive(Clone, Copy)]
+pub(crate) struct Depth {
+    /// How deep the last run or stream is, in what it decodes to; the text itself, if there is none.
+    ground: u8,
+    /// How many encodings of characters were undone since, one after the other. A byte need not have
+    /// been written in all of them.
+    chain: u8,
+}
+
+impl Depth {
+    /// That of a text as it comes.
+    pub(crate) const NONE: Depth = Depth {
+        ground: 0,
+        chain: 0,
+    };
+
+    /// That of what a run decodes to, whose characters are this deep.
+    pub(crate) fn of_run(deep: u8) -> Depth {
+        Depth::at_ground(deep.saturating_add(1).min(PROBED))
+    }
+
+    /// That of what a run decodes to at this level.
+    pub(crate) fn at_ground(ground: u8) -> Depth {
+        Depth { ground, chain: 0 }
+    }
+
+    /// How deep the text is at least.
+    pub(crate) fn ground(self) -> u8 {
+        self.ground
+    }
+
+    /// That of what its characters stand for in one more encoding.
+    pub(crate) fn of_characters(self) -> Depth {
+        Depth {
+            chain: self.chain + 1,
+            ..self
+        }
+    }
+
+    /// Whether encodings are undone in it. A value of which each character may be written in any of `n`
+    /// encodings within each other is read by `2^n - 1` views at most, whichever of them comes first:
+    /// each undoes one of so many ways to leave some of the encodings out.
+    pub(crate) fn may_nest(self) -> bool {
+        let left = PROBED.saturating_sub(self.ground);
+        u32::from(self.chain) + 1 < 1 << left
+    }
+
+    /// Whether what is still encoded here may show that there is more than is looked for.
+    pub(crate) fn is_probed(self) -> bool {
+        self.ground + self.chain == PROBED
+    }
+
+    /// Whether all that is found is deeper than is looked.
+    pub(crate) fn is_too_deep(self) -> bool {
+        self.ground >= PROBED
+    }
+
+    /// Whether some of what is found may be.
+    pub(crate) fn may_be_too_deep(self) -> bool {
+        self.ground + self.chain >= PROBED
+    }
+}
+
 const RUNS: [RunKind; 5] = [
     RunKind::Base64,
     RunKind::Base32(false),

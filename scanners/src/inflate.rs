@@ -18,15 +18,18 @@ use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
 use crate::ScanError;
+use crate::layer::Standing;
 use crate::scanner::Scanner;
 use crate::search::Harvest;
-use crate::session::{DECODED_FREE, DECODED_PER_BYTE};
+use crate::session::DECODED_FREE;
 use crate::text::Text;
 use crate::view::{Decoder, View};
 
 /// Compressed bytes are decoded in pieces of this length, counted from the start of the stream, so
 /// that where a decoded byte stands does not depend on how the text was cut.
 const PIECE: usize = 32;
+/// So many bytes may a stream give for each of its own, besides [`DECODED_FREE`].
+const INFLATED_PER_BYTE: u64 = 10;
 /// A symbol may start so many bytes before the piece that completes it: the longest one has 48
 /// bits, and the decoder reads a word ahead.
 pub(crate) const BEHIND: u64 = 16;
@@ -77,13 +80,13 @@ impl Lookout {
     pub(crate) fn advance(
         &mut self,
         (scanner, text): (&Scanner, &Text<'_>),
-        depth: u8,
+        standing: &Standing<'_>,
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         self.open.advance((scanner, text), harvest)?;
         while let Some((position, format)) = self.find(text) {
             let decoder = Decoder::Inflate(Box::new(Inflater::new(format)));
-            let view = View::new(decoder, position, position, depth + 1);
+            let view = View::new(decoder, position, position, standing.of_run(position));
             self.open.open((view, position), (scanner, text), harvest)?;
         }
         Ok(())
@@ -320,7 +323,7 @@ impl Inflater {
         self.read += read as u64;
         self.given += (decoded.len() - before) as u64;
         // What the session allows for the whole text.
-        if self.given > DECODED_FREE + self.read * DECODED_PER_BYTE {
+        if self.given > DECODED_FREE + self.read * INFLATED_PER_BYTE {
             Progress::TooMuch
         } else if over {
             Progress::End(piece.len())

@@ -1,6 +1,7 @@
 //! One text and everything that is looked for in it: its own search, and its decoded views, which
 //! are layers again.
 
+mod around;
 mod brief;
 mod characters;
 mod lookouts;
@@ -8,13 +9,14 @@ mod runs;
 mod seam;
 
 use crate::confirm::Swallow;
-use crate::depth::{PROBED, Probe};
+use crate::depth::{Depth, Probe};
 use crate::inflate::Lookout;
 use crate::scanner::Scanner;
 use crate::search::{Harvest, Search};
 use crate::text::{LEFT_CONTEXT, Text, give_back};
 use crate::view::{Decoder, Open, View};
 use crate::{Carrier, MaskSet, ScanError};
+pub(crate) use around::{Around, OPEN, Older, Standing};
 pub(crate) use brief::{Brief, Trial};
 use characters::{ENCODINGS, FORM_ENCODINGS};
 pub(crate) use characters::{Encoding, Encodings, UNIT_ENCODINGS};
@@ -32,7 +34,7 @@ const TRIM_LEAST: usize = LEFT_CONTEXT / 2;
 pub(crate) struct Layer {
     window: Vec<u8>,
     base: u64,
-    depth: u8,
+    depth: Depth,
     /// Whether more of the text follows soon.
     more_follows: bool,
     search: Search,
@@ -82,8 +84,8 @@ impl Floors {
 
 impl Layer {
     /// A text whose first byte is at position `base`.
-    pub(crate) fn new(base: u64, depth: u8) -> Layer {
-        let deeper = depth < PROBED;
+    pub(crate) fn new(base: u64, depth: Depth) -> Layer {
+        let deeper = depth.may_nest();
         let floors = Floors::all_at(base);
         Layer {
             window: Vec::new(),
@@ -94,7 +96,9 @@ impl Layer {
             encodings: &ENCODINGS,
             lookouts: deeper.then(|| Box::new(Lookouts::starting_at(base, &floors))),
             compressed: deeper.then(|| Lookout::at_start(base)),
-            probe: (depth == PROBED).then(|| Box::new(Probe::starting_at(base))),
+            probe: depth
+                .is_probed()
+                .then(|| Box::new(Probe::starting_at(base))),
         }
     }
 
@@ -110,7 +114,7 @@ impl Layer {
                 Carrier::Form | Carrier::Url => &FORM_ENCODINGS,
                 _ => &ENCODINGS,
             },
-            ..Layer::new(base, 0)
+            ..Layer::new(base, Depth::NONE)
         }
     }
 
@@ -225,6 +229,16 @@ impl Layer {
         ended: bool,
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
+        self.advance_within(None, (scanner, ended), harvest)
+    }
+
+    /// The same where the text is seen through views of characters.
+    pub(crate) fn advance_within(
+        &mut self,
+        around: Option<&Around<'_>>,
+        (scanner, ended): (&Scanner, bool),
+        harvest: &mut Harvest,
+    ) -> Result<(), ScanError> {
         let Layer {
             window,
             base,
@@ -241,6 +255,7 @@ impl Layer {
             base: *base,
             ended,
         };
+        let standing = Standing::within(*depth, around);
         let skim = lookouts.as_ref().and_then(|lookouts| lookouts.skim(&text));
         if let Some(probe) = probe {
             harvest.deep.extend(probe.advance(encodings, &text));
@@ -248,7 +263,7 @@ impl Layer {
         loop {
             let outlook = lookouts
                 .as_mut()
-                .map(|lookouts| lookouts.look_out(encodings, &text, skim.as_ref()));
+                .map(|lookouts| lookouts.look_out(encodings, &text, (&standing, skim.as_ref())));
             let Outlook { trigger, until } = outlook.unwrap_or(Outlook {
                 trigger: None,
                 until: text.end(),
@@ -256,12 +271,12 @@ impl Layer {
             let until_there = text.until(until);
             let at = (scanner, &until_there);
             if let Some(lookouts) = lookouts
-                && lookouts.advance((*depth, skim.as_ref()), at, harvest)?
+                && lookouts.advance((&standing, skim.as_ref()), at, harvest)?
             {
                 continue;
             }
             if let Some(compressed) = compressed {
-                compressed.advance(at, *depth, harvest)?;
+                compressed.advance(at, &standing, harvest)?;
             }
             search.more_follows(*more_follows && trigger.is_none());
             search.advance(scanner, &until_there, harvest);
@@ -269,6 +284,7 @@ impl Layer {
                 return Ok(());
             };
             let floors = Layer::floors(search, (lookouts, compressed.as_ref()), until);
+            let older = lookouts.older(encodings, kind);
             let (Some(watch), Some(encoding)) = (lookouts.units.get_mut(kind), encodings.get(kind))
             else {
                 return Ok(());
@@ -276,8 +292,11 @@ impl Layer {
             let context = trigger.saturating_sub(LEFT_CONTEXT as u64 / 2);
             let before = context.min(search.hold(until));
             let start = before.max(watch.earliest).max(*base);
-            let mut view = View::new(Decoder::Units(encoding), trigger, start, *depth + 1);
-            view.take_over(scanner, &text, (floors, search.swallows()), harvest)?;
+            let depth = depth.of_characters();
+            let mut view = View::new(Decoder::Units(encoding), trigger, start, depth);
+            view.see_beside(older);
+            let under_way = (floors, search.swallows());
+            view.take_over(around, (scanner, &text), under_way, harvest)?;
             watch.view = Some(Box::new(view));
         }
     }
@@ -329,9 +348,9 @@ impl Layer {
         self.search.swallows()
     }
 
-    /// Whether matches in this text are deeper than is looked.
-    pub(crate) fn is_too_deep(&self) -> bool {
-        self.depth == PROBED
+    /// How deep the text is.
+    pub(crate) fn depth(&self) -> Depth {
+        self.depth
     }
 
     /// Whether nothing is under way.

@@ -132,8 +132,9 @@ impl PiecedText {
         wanted: (impl Fn(&Open) -> bool, impl Fn(&Open) -> bool),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
-        let mut inner = Harvest::default();
+        let mut inner = harvest.inner();
         self.layer.advance(scanner, ended, &mut inner)?;
+        harvest.take_room(&mut inner);
         self.hand_out(inner, wanted, harvest);
         self.layer.trim(u64::MAX);
         let base = self.layer.base();

@@ -47,6 +47,8 @@ pub(crate) struct Found {
 /// What a scan gives: matches, and how much was decoded for them.
 #[derive(Default)]
 pub(crate) struct Harvest {
+    /// More decoded bytes than these are too many whatever comes, if it is said.
+    most: Option<u64>,
     pub(crate) found: Vec<Found>,
     /// Matches that stand in pieces, which are painted one by one.
     pub(crate) pieced: Vec<Found>,
@@ -63,12 +65,26 @@ pub(crate) struct Harvest {
 }
 
 impl Harvest {
+    /// An empty one that takes so many decoded bytes.
+    pub(crate) fn up_to(most: u64) -> Harvest {
+        Harvest {
+            most: Some(most),
+            ..Harvest::default()
+        }
+    }
+
     /// An empty one for a text that is read within this one, which lends its room.
     pub(crate) fn inner(&mut self) -> Harvest {
         Harvest {
             rows: std::mem::take(&mut self.rows),
+            most: self.most.map(|most| most.saturating_sub(self.decoded)),
             ..Harvest::default()
         }
+    }
+
+    /// Whether so much was decoded that the text will be refused.
+    pub(crate) fn is_too_much(&self) -> bool {
+        self.most.is_some_and(|most| self.decoded > most)
     }
 
     /// Takes back the room that was lent.

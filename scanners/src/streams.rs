@@ -9,6 +9,7 @@
 //! A text ends when its event says so, at `[DONE]`, or when nothing was added to it for many
 //! events: then nothing more is held back for it.
 
+use crate::depth::Depth;
 use crate::json_path::{JsonPath, Marks, Read};
 use crate::layer::Layer;
 use crate::pieced::PiecedText;
@@ -300,7 +301,7 @@ impl Streams {
             key: key.to_owned(),
             event: self.events,
             is_new: true,
-            text: PiecedText::new(Layer::new(0, 0)),
+            text: PiecedText::new(Layer::new(0, Depth::NONE)),
         });
         Ok(self.texts.len() - 1)
     }

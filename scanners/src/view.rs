@@ -12,8 +12,9 @@ mod way;
 
 use crate::ScanError;
 use crate::confirm::Swallow;
+use crate::depth::{DEPTH_MAX, Depth};
 use crate::inflate::{BEHIND, Inflater};
-use crate::layer::{Encoding, Floors, Layer};
+use crate::layer::{Around, Encoding, Floors, Layer, OPEN, Older, Standing, UNIT_ENCODINGS};
 use crate::pen::Pen;
 use crate::runs::{RunKind, RunState};
 use crate::scanner::Scanner;
@@ -21,7 +22,8 @@ use crate::search::{Found, Harvest};
 use crate::text::Text;
 pub(crate) use decode::{QUIET, is_break};
 use decode::{Stop, Streak};
-use way::{Source, Way};
+use way::Source;
+pub(crate) use way::Way;
 
 /// Where a view could not be closed, so many bytes are decoded before it is tried again.
 pub(crate) const BREAKS_APART: u64 = 128;
@@ -48,6 +50,8 @@ pub(crate) struct View {
     streak: Option<Streak>,
     /// The view is not closed before this position.
     next_break: u64,
+    /// Of an encoding of characters: up to where older views beside it see to characters.
+    older: Older,
 }
 
 /// How the encoded text is read.
@@ -92,7 +96,7 @@ impl Open {
 
 impl View {
     /// Opens a view for the encoded character at `trigger`, starting a little earlier.
-    pub(crate) fn new(decoder: Decoder, trigger: u64, start: u64, depth: u8) -> View {
+    pub(crate) fn new(decoder: Decoder, trigger: u64, start: u64, depth: Depth) -> View {
         View {
             decoder,
             opened_at: trigger,
@@ -105,6 +109,19 @@ impl View {
             child: Layer::new(start, depth),
             streak: None,
             next_break: start,
+            older: [0; UNIT_ENCODINGS],
+        }
+    }
+
+    /// Says which views beside it are older. Only before the first advance.
+    pub(crate) fn see_beside(&mut self, older: Older) {
+        self.older = older;
+    }
+
+    /// A view of this encoding beside it was closed here. If it was older, it saw to characters up to there.
+    pub(crate) fn is_older_until(&mut self, kind: usize, until: u64) {
+        if let Some(older) = self.older.get_mut(kind).filter(|older| **older == OPEN) {
+            *older = until;
         }
     }
 
@@ -112,8 +129,8 @@ impl View {
     /// there. What starts before `floors` is decided in the encoded text, and only context here.
     pub(crate) fn take_over(
         &mut self,
-        scanner: &Scanner,
-        text: &Text<'_>,
+        outer: Option<&Around<'_>>,
+        (scanner, text): (&Scanner, &Text<'_>),
         (floors, swallows): (Floors, &[Swallow]),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
@@ -125,7 +142,7 @@ impl View {
             // What stands there is looked at together with what follows.
             return Ok(());
         }
-        self.scan(scanner, false, harvest)?;
+        self.scan(outer, (scanner, false), harvest)?;
         for swallow in swallows {
             let open = Open::of(swallow);
             let known = self
@@ -160,13 +177,23 @@ impl View {
         text: &Text<'_>,
         harvest: &mut Harvest,
     ) -> Result<bool, ScanError> {
+        self.advance_within(None, (scanner, text), harvest)
+    }
+
+    /// The same, of characters of a text that is seen through views of characters itself.
+    pub(crate) fn advance_within(
+        &mut self,
+        outer: Option<&Around<'_>>,
+        (scanner, text): (&Scanner, &Text<'_>),
+        harvest: &mut Harvest,
+    ) -> Result<bool, ScanError> {
         loop {
             let stop = self.decode(text, text.end(), harvest);
             if stop == Stop::TooMuch {
                 return Err(ScanError::WorkBudget);
             }
             let ended = stop == Stop::RunEnd || text.ended && self.fed == text.end();
-            self.scan(scanner, ended, harvest)?;
+            self.scan(outer, (scanner, ended), harvest)?;
             if ended || (stop == Stop::Break && self.may_close()) {
                 let end = self.fed;
                 let found = self.until_end.drain(..);
@@ -202,6 +229,12 @@ impl View {
         self.child.is_idle() || is_alike()
     }
 
+    /// See [`Layer::is_alike_from`](crate::layer::Layer::is_alike_from), of an encoded text that is the same as
+    /// another one from a position on.
+    pub(crate) fn is_alike_from(&self, position: u64) -> bool {
+        self.child.is_alike_from(self.way.first_from(position))
+    }
+
     /// Where the first encoded character stands.
     pub(crate) fn opened_at(&self) -> u64 {
         self.opened_at
@@ -235,24 +268,24 @@ impl View {
 
     fn scan(
         &mut self,
-        scanner: &Scanner,
-        ended: bool,
+        outer: Option<&Around<'_>>,
+        how: (&Scanner, bool),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
         let mut inner = harvest.inner();
-        self.child.advance(scanner, ended, &mut inner)?;
+        let around = around((&self.decoder, &self.way), &self.older, outer);
+        self.child
+            .advance_within(around.as_ref(), how, &mut inner)?;
         harvest.take_room(&mut inner);
-        self.hand_out(inner, harvest);
+        self.hand_out(outer, inner, harvest);
         self.child.trim(u64::MAX);
         self.way.forget(self.child.base());
         Ok(())
     }
 
     /// Hands out what was found in the child.
-    fn hand_out(&mut self, mut inner: Harvest, harvest: &mut Harvest) {
-        if self.child.is_too_deep() {
-            self.make_deep(&mut inner);
-        }
+    fn hand_out(&mut self, outer: Option<&Around<'_>>, mut inner: Harvest, harvest: &mut Harvest) {
+        self.make_deep(outer, &mut inner);
         for open in self.child.opens() {
             let known = self.opens.iter().any(|(seen, _)| seen.is_same(&open));
             if !known {
@@ -279,19 +312,39 @@ impl View {
             .retain(|(seen, _)| open.iter().any(|open| open.is_same(seen)));
     }
 
-    /// Matches in a text of the last level are none: they show that there is something deeper. Those
+    /// Matches that are deeper than is looked are none: they show that there is something deeper. Those
     /// without end are told by what confirmed them: how much more of them is at hand depends on the cut.
-    fn make_deep(&self, inner: &mut Harvest) {
-        let found = inner.found.drain(..);
-        let found = found.map(|found| (found.start, found.signature, found.told_at));
-        let swallows = self.child.swallows().iter();
-        let swallows = swallows.map(|one| (one.start, one.signature, one.told_at));
-        for (start, signature, told_at) in found.chain(swallows) {
-            let mut known = self.opens.iter();
-            if !known.any(|(seen, _)| (seen.start, seen.signature) == (start, signature)) {
-                inner.deep.push((start, told_at));
-            }
+    fn make_deep(&self, outer: Option<&Around<'_>>, inner: &mut Harvest) {
+        let depth = self.child.depth();
+        if !depth.may_be_too_deep() {
+            return;
         }
+        let around = around((&self.decoder, &self.way), &self.older, outer);
+        let standing = Standing {
+            depth,
+            around: around.as_ref(),
+        };
+        let is_known = |start, signature| {
+            let mut opens = self.opens.iter();
+            opens.any(|(seen, _)| (seen.start, seen.signature) == (start, signature))
+        };
+        // What was taken over starts where nothing is encoded.
+        let is_deep = |start, signature, told_at| {
+            !is_known(start, signature)
+                && (depth.is_too_deep() || standing.deep((start, told_at)) > DEPTH_MAX)
+        };
+        let mut deep = Vec::new();
+        inner.found.retain(|found| {
+            let is_deep = is_deep(found.start, found.signature, found.told_at);
+            if is_deep {
+                deep.push((found.start, found.told_at));
+            }
+            !is_deep && !depth.is_too_deep()
+        });
+        let swallows = self.child.swallows().iter();
+        let swallows = swallows.filter(|one| is_deep(one.start, one.signature, one.told_at));
+        deep.extend(swallows.map(|one| (one.start, one.told_at)));
+        inner.deep.append(&mut deep);
     }
 
     /// Whether any byte of a span of the child is encoded in this text.
@@ -391,7 +444,7 @@ impl View {
             level: found.level + 1,
             pen: Pen::Over,
         });
-        let deep = self.child.is_too_deep();
+        let deep = self.child.depth().is_too_deep();
         let child = self.child.opens().into_iter().filter(move |_| !deep);
         let child = child.filter_map(|open| {
             let (_, start) = self.opens.iter().find(|(seen, _)| seen.is_same(&open))?;
@@ -405,4 +458,21 @@ impl View {
         });
         until_end.chain(child)
     }
+}
+
+/// What the text that is decoded is seen through: nothing where it is decoded from a run.
+fn around<'a>(
+    (decoder, way): (&Decoder, &'a Way),
+    older: &'a Older,
+    outer: Option<&'a Around<'a>>,
+) -> Option<Around<'a>> {
+    let Decoder::Units(encoding) = decoder else {
+        return None;
+    };
+    Some(Around {
+        encoding,
+        way,
+        older,
+        outer,
+    })
 }

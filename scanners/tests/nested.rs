@@ -152,9 +152,12 @@ proptest! {
 #[test]
 fn a_value_without_end_is_as_deep_in_every_cut() {
     // A private key of which characters are references, of which characters are percent-encoded, in
-    // base64: read as references first, it is four deep.
+    // base64: three deep, and four in base64 again.
     let text = "AAACYjNDU7LS0mIzQ1Oy0mIzY2OyYlMjM2OTslMjYjNzE7JiMlMzczO04gJiM4MTtQJTI2IyUzODA7JiM4MjsmIzczOyYjODY7JTQxVCYjNjk7JTIwS0UmIyUzODk7JiMlMzQ1Oy0tLSUyNiMlMzQ1OwpMcUUmIyUzMTAxOyYlMjM2JTM1O0lMcUEmIyUzNyUzMTtMcSYlMjM4MTslNDUmIyUzNjU7cXkmJTIzMTIwOyYjJTM2NTtMcVJscQ";
     let answer = hold_all_cuts(&scanner(), &Carrier::Text, text.as_bytes());
+    assert_eq!(ids(&answer), ["private-key"]);
+    let deep = STANDARD.encode(text);
+    let answer = hold_all_cuts(&scanner(), &Carrier::Text, deep.as_bytes());
     assert_eq!(answer.err(), Some(ScanError::Depth));
 }
 

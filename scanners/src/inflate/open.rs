@@ -9,9 +9,9 @@ use crate::view::View;
 /// Streams at once of which one could be in another: more are an attempt to wear the scanner out.
 const VIEWS_MAX: usize = 8;
 
-/// Opening one takes as long as decoding so many bytes, and counts as that: text that opens one every few
+/// Opening one takes as long as decoding half of so many bytes, and counts as all: text that opens one every few
 /// bytes is an attempt to wear the scanner out too.
-const OPENING: u64 = 1024;
+const OPENING: u64 = 2048;
 
 /// The views of streams that have not ended.
 #[derive(Default)]

@@ -8,11 +8,12 @@
 //! Noun: a [`Trial`] is on while this is asked: whoever would open a view says so instead.
 //! Deliberately absent: where anything stands. The view says so.
 
+use super::Floors;
+use super::around::Standing;
 use super::characters::{ENCODINGS, Encoding, Trigger};
 use super::lookouts::Lookouts;
-use super::{Floors, PROBED};
 use crate::ByteSet;
-use crate::depth::Probe;
+use crate::depth::{Depth, PROBED, Probe};
 use crate::inflate::Lookout;
 use crate::runs::RunKind;
 use crate::scanner::Scanner;
@@ -141,7 +142,7 @@ fn has_nothing_encoded(
     }
     if signs.characters {
         for encoding in &ENCODINGS {
-            if let Trigger::NotBefore(_) = encoding.find(text, text.base, None) {
+            if let Trigger::NotBefore(_) = encoding.find(text, text.base, (None, &|_, _| false)) {
                 continue;
             }
             let brief = Brief::of_characters(encoding, text);
@@ -155,7 +156,8 @@ fn has_nothing_encoded(
         return true;
     }
     let mut lookouts = Lookouts::starting_at(text.base, &Floors::all_at(text.base));
-    let done = lookouts.advance_runs((depth, None), (scanner, text), harvest);
+    let standing = Standing::alone(Depth::at_ground(depth));
+    let done = lookouts.advance_runs((&standing, None), (scanner, text), harvest);
     done.is_ok() && harvest.trial != Trial::Failed
 }
 

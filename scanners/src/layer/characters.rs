@@ -3,6 +3,7 @@
 //!
 //! Deliberately absent: what a character stands for (`units.rs`, `fold.rs`).
 
+use crate::ByteSet;
 use crate::depth::is_encoded;
 use crate::fold::fold;
 use crate::skim::{ANNOUNCING, Sign, Skim};
@@ -68,6 +69,9 @@ pub(crate) struct Encoding {
     unit: UnitFn,
 }
 
+/// Asked of an encoded character, where it stands and what for: whether another view sees to it.
+pub(super) type IsSeenTo<'a> = &'a dyn Fn((u64, u64), &[u8]) -> bool;
+
 /// Where an encoded character stands.
 pub(super) enum Trigger {
     /// Here.
@@ -80,6 +84,32 @@ impl Encoding {
     /// What stands at the start of these bytes.
     pub(crate) fn unit(&self, bytes: &[u8], ended: bool) -> Unit {
         (self.unit)(bytes, ended)
+    }
+
+    /// Whether these bytes may be taken for some of an encoded character where these stand before them. Of nothing it is
+    /// asked whether what follows may.
+    pub(super) fn may_take(&self, before: &[u8], bytes: &[u8]) -> bool {
+        let body = match self.announces {
+            Announce::NotAscii => return bytes.iter().any(|byte| !byte.is_ascii()),
+            Announce::Byte(b'\\') => ByteSet::HEX.with(b"uxnrt/\\\"'"),
+            Announce::Byte(b'&') => ByteSet::ALNUM.with(b"#;"),
+            Announce::Byte(b'=') => ByteSet::HEX.with(b"\r\n"),
+            Announce::Byte(b'+') => ByteSet::BASE64.with(b"-"),
+            Announce::Byte(0) => ByteSet::EMPTY.range(0x21, 0x7E),
+            Announce::Byte(_) | Announce::Either(..) => ByteSet::HEX.with(b"uU"),
+        };
+        if bytes.iter().any(|byte| self.may_start_with(*byte)) {
+            return true;
+        }
+        let mut near = before.iter().rev().take(units::LONGEST as usize);
+        let other = near.find(|byte| self.may_start_with(**byte) || !body.contains(**byte));
+        bytes.first().is_none_or(|byte| body.contains(*byte))
+            && other.is_some_and(|byte| self.may_start_with(*byte))
+    }
+
+    /// Whether it is read in the text itself only: `+` for a space.
+    pub(super) fn is_outermost(&self) -> bool {
+        matches!(self.announces, Announce::Either(..))
     }
 
     /// Whether what is encoded are zero bytes that stand for nothing.
@@ -121,7 +151,7 @@ impl Encoding {
 
     /// The next encoded character from a position on, which moves behind it.
     pub(crate) fn next(&self, text: &Text<'_>, from: &mut u64) -> Option<(u64, u64)> {
-        match self.find(text, *from, None) {
+        match self.find(text, *from, (None, &|_, _| false)) {
             Trigger::NotBefore(position) => {
                 *from = position.max(*from);
                 None
@@ -189,9 +219,14 @@ impl Encoding {
                 .is_some_and(|byte| byte.is_ascii_alphanumeric())
     }
 
-    /// The first encoded character from a position on that asks for a view. A first look at the text
-    /// may tell where none is.
-    pub(super) fn find(&self, text: &Text<'_>, mut from: u64, skim: Option<&Skim>) -> Trigger {
+    /// The first encoded character from a position on that asks for a view, but for those that are seen to. A first look
+    /// at the text may tell where none is.
+    pub(super) fn find(
+        &self,
+        text: &Text<'_>,
+        mut from: u64,
+        (skim, is_seen_to): (Option<&Skim>, IsSeenTo<'_>),
+    ) -> Trigger {
         loop {
             if let (Some(skim), Some(sign)) = (skim, self.sign()) {
                 let Some(next) = skim.next(sign, from) else {
@@ -204,8 +239,16 @@ impl Encoding {
             };
             let position = from + offset as u64;
             match (self.unit)(text.from(position), text.ended) {
-                Unit::Encoded { opens: true, .. } => return Trigger::At(position),
-                Unit::Encoded { .. } if self.ends_word(text, position) => {
+                Unit::Encoded {
+                    length,
+                    opens,
+                    bytes,
+                    count,
+                } if (opens || self.ends_word(text, position)) && {
+                    let decoded = bytes.get(..usize::from(count)).unwrap_or_default();
+                    !is_seen_to((position, position + u64::from(length)), decoded)
+                } =>
+                {
                     return Trigger::At(position);
                 }
                 Unit::Unknown => return Trigger::NotBefore(position),

@@ -3,7 +3,8 @@
 //!
 //! Deliberately absent: compressed streams, which are looked for where nothing else is.
 
-use super::characters::{Encodings, Trigger, UNIT_ENCODINGS};
+use super::around::{OPEN, Older, Standing};
+use super::characters::{Encoding, Encodings, Trigger, UNIT_ENCODINGS};
 use super::runs::{RUNS, RunWatch};
 use super::{ALIKE, Floors};
 use crate::ScanError;
@@ -47,13 +48,14 @@ impl Watch {
     /// Advances the view, and closes it when it has nothing more to say (then true).
     fn advance(
         &mut self,
+        standing: &Standing<'_>,
         (scanner, text): (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<bool, ScanError> {
         let Some(view) = &mut self.view else {
             return Ok(false);
         };
-        let closed = view.advance(scanner, text, harvest)?;
+        let closed = view.advance_within(standing.around, (scanner, text), harvest)?;
         if closed {
             self.earliest = view.quiet_since;
             self.from = view.fed;
@@ -112,8 +114,17 @@ impl Lookouts {
         let is_late = |hold: u64| hold == text.end() || hold >= plain_since + ALIKE;
         let mut units = self.units.iter();
         let mut runs = self.runs.iter().zip(RUNS);
-        units.all(|watch| watch.view.is_none() && is_late(watch.from))
-            && self.base64.is_alike_from(plain_since, text)
+        let is_read_alike = || {
+            // Behind white space, characters are read from the same places.
+            let there = text.slice(plain_since, plain_since + ALIKE);
+            there
+                .iter()
+                .any(|byte| matches!(byte, b' ' | b'\n' | b'\t'))
+        };
+        units.all(|watch| match &watch.view {
+            None => is_late(watch.from),
+            Some(view) => is_read_alike() && view.is_alike_from(plain_since),
+        }) && self.base64.is_alike_from(plain_since, text)
             && runs.all(|(watch, kind)| watch.is_alike_from(plain_since, kind, text))
     }
 
@@ -131,22 +142,37 @@ impl Lookouts {
         &mut self,
         encodings: &Encodings,
         text: &Text<'_>,
-        skim: Option<&Skim>,
+        how: (&Standing<'_>, Option<&Skim>),
     ) -> Outlook {
-        look_out(&mut self.units, encodings, text, skim)
+        look_out(&mut self.units, encodings, text, how)
     }
 
     /// Goes on with the views of characters, and if none of them closes (then true) looks for runs and goes
     /// on with those of runs.
     pub(super) fn advance(
         &mut self,
-        how: (u8, Option<&Skim>),
+        how: (&Standing<'_>, Option<&Skim>),
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<bool, ScanError> {
         let mut closed = false;
-        for watch in &mut self.units {
-            closed |= watch.advance(at, harvest)?;
+        let mut last = None;
+        // The older first: to the younger ones it is known then up to where they see to characters.
+        while let Some(age) = self.next_by_age(last) {
+            last = Some(age);
+            let (_, kind) = age;
+            let Some(watch) = self.units.get_mut(kind) else {
+                break;
+            };
+            if watch.advance(how.0, at, harvest)? {
+                closed = true;
+                let until = watch.from;
+                let younger = self
+                    .units
+                    .iter_mut()
+                    .filter_map(|other| other.view.as_mut());
+                younger.for_each(|view| view.is_older_until(kind, until));
+            }
         }
         if !closed {
             self.advance_runs(how, at, harvest)?;
@@ -154,10 +180,34 @@ impl Lookouts {
         Ok(closed)
     }
 
+    /// Of the views of characters the oldest that is younger than this one: where it was opened, and its encoding.
+    fn next_by_age(&self, last: Option<(u64, usize)>) -> Option<(u64, usize)> {
+        let views = self.units.iter().enumerate();
+        let ages = views.filter_map(|(kind, watch)| Some((watch.view.as_ref()?.opened_at(), kind)));
+        ages.filter(|age| last.is_none_or(|last| *age > last)).min()
+    }
+
+    /// For a view of characters of this encoding that is opened now: which views are older and have all within them that
+    /// it has. Not where there is none like it in what they decode to, nor where it matters which is first: where some
+    /// zero bytes were left out, those that are left tell nothing.
+    pub(super) fn older(&self, encodings: &Encodings, kind: usize) -> Older {
+        let mut older = [0; UNIT_ENCODINGS];
+        if encodings.get(kind).is_some_and(Encoding::is_outermost) {
+            return older;
+        }
+        let watches = self.units.iter().zip(encodings);
+        for (older, (watch, encoding)) in older.iter_mut().zip(watches) {
+            if watch.view.is_some() && !encoding.is_outermost() && !encoding.is_wide() {
+                *older = OPEN;
+            }
+        }
+        older
+    }
+
     /// Looks for runs and goes on with the views of them.
     pub(super) fn advance_runs(
         &mut self,
-        how: (u8, Option<&Skim>),
+        how: (&Standing<'_>, Option<&Skim>),
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
@@ -186,7 +236,7 @@ fn look_out(
     watches: &mut [Watch],
     encodings: &Encodings,
     text: &Text<'_>,
-    skim: Option<&Skim>,
+    (standing, skim): (&Standing<'_>, Option<&Skim>),
 ) -> Outlook {
     let mut outlook = Outlook {
         trigger: None,
@@ -197,7 +247,12 @@ fn look_out(
         if watch.view.is_some() {
             continue;
         }
-        let (position, trigger) = match encoding.find(text, watch.from, skim) {
+        let is_seen_to = |span: (u64, u64), decoded: &[u8]| {
+            let before = text.slice(span.0.saturating_sub(units::LONGEST), span.0);
+            standing.is_seen_to(kind, span, (before, decoded))
+        };
+        let found = encoding.find(text, watch.from, (skim, &is_seen_to));
+        let (position, trigger) = match found {
             Trigger::NotBefore(position) => (position, None),
             Trigger::At(position) => (position, Some((kind, position))),
         };

@@ -1,5 +1,6 @@
 //! Base32 and hexadecimal in a text: where their runs stand, and the views of those that are worth one.
 
+use super::around::Standing;
 use super::{ALIKE, Trial};
 use crate::ScanError;
 use crate::runs::{APART, Head, RunKind, RunStart, RunState, Worth};
@@ -62,7 +63,7 @@ impl RunWatch {
     pub(super) fn advance(
         &mut self,
         kind: RunKind,
-        (depth, skim): (u8, Option<&Skim>),
+        (standing, skim): (&Standing<'_>, Option<&Skim>),
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
@@ -79,7 +80,7 @@ impl RunWatch {
                 }
             };
             let head = Head::of(kind, text, start);
-            if !self.take((kind, start, &head), depth, at, harvest) {
+            if !self.take((kind, start, &head), standing, at, harvest) {
                 return Ok(());
             }
         }
@@ -89,7 +90,7 @@ impl RunWatch {
     /// for and read once.
     pub(super) fn advance_together(
         watches: &mut [RunWatch; RUNS.len()],
-        (depth, skim): (u8, Option<&Skim>),
+        (standing, skim): (&Standing<'_>, Option<&Skim>),
         at: (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> Result<(), ScanError> {
@@ -109,7 +110,7 @@ impl RunWatch {
             };
             let head = Head::of(kind, text, start);
             for (watch, kind) in [&mut *one, &mut *other].into_iter().zip([kind, next_kind]) {
-                if !watch.take((kind, start, &head), depth, at, harvest) {
+                if !watch.take((kind, start, &head), standing, at, harvest) {
                     return Ok(());
                 }
                 watch.follow(at, harvest)?;
@@ -148,14 +149,15 @@ impl RunWatch {
     fn take(
         &mut self,
         (kind, start, head): (RunKind, u64, &Head),
-        depth: u8,
+        standing: &Standing<'_>,
         (scanner, text): (&Scanner, &Text<'_>),
         harvest: &mut Harvest,
     ) -> bool {
         match head.worth(kind, scanner.least) {
             Worth::View => {
+                let depth = standing.of_run(start);
                 if let Some((brief, end)) = head.whole(kind)
-                    && brief.holds_nothing((start, depth + 1), scanner, harvest)
+                    && brief.holds_nothing((start, depth.ground()), scanner, harvest)
                 {
                     self.from = end;
                     return true;
@@ -166,7 +168,7 @@ impl RunWatch {
                 }
                 self.apart = kind.is_apart(text, start);
                 let decoder = Decoder::Run(kind, RunState::default());
-                self.view = Some(Box::new(View::new(decoder, start, start, depth + 1)));
+                self.view = Some(Box::new(View::new(decoder, start, start, depth)));
             }
             Worth::Nothing(end) => self.from = end,
             Worth::Unknown => {

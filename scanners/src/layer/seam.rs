@@ -1,6 +1,6 @@
 //! Texts put together from pieces: what is to be said of a text where one piece ends.
 
-use super::Layer;
+use super::{Around, Layer};
 use crate::scanner::Scanner;
 use crate::search::{Harvest, IsFollowed, Pending, Seam};
 use crate::text::Text;
@@ -16,6 +16,17 @@ impl Layer {
     pub(crate) fn end_piece(
         &mut self,
         scanner: &Scanner,
+        how: (Seam, IsFollowed<'_>),
+        harvest: &mut Harvest,
+    ) {
+        self.end_piece_within(None, scanner, how, harvest);
+    }
+
+    /// The same where the text is seen through views of characters.
+    pub(crate) fn end_piece_within(
+        &mut self,
+        around: Option<&Around<'_>>,
+        scanner: &Scanner,
         (seam, is_followed): (Seam, IsFollowed<'_>),
         harvest: &mut Harvest,
     ) {
@@ -28,7 +39,7 @@ impl Layer {
             .end_piece((scanner, &text), (seam, is_followed), harvest);
         let lookouts = self.lookouts.iter_mut();
         for view in lookouts.flat_map(|lookouts| lookouts.views_mut()) {
-            view.end_piece(scanner, (seam, is_followed), harvest);
+            view.end_piece(around, scanner, (seam, is_followed), harvest);
         }
     }
 

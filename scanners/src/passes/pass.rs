@@ -6,6 +6,7 @@ use crate::ScanError;
 use crate::layer::{Floors, Layer};
 use crate::ledger::{Due, Ledger};
 use crate::search::Harvest;
+use crate::session::most_decoded;
 use crate::text::{LEFT_CONTEXT, Text};
 use crate::view::{BREAKS_APART, Open, QUIET, is_break};
 use std::ops::Range;
@@ -146,7 +147,7 @@ impl Pass {
                 return Ok(decoded);
             }
             let leaves = self.leaves_at();
-            let mut harvest = Harvest::default();
+            let mut harvest = Harvest::up_to(most_decoded(self.end()));
             self.advance((leaves, ended), with, &mut harvest)?;
             decoded += harvest.decoded;
             self.enter(harvest, with)?;

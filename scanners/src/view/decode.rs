@@ -88,6 +88,9 @@ impl View {
         };
         harvest.decoded += (decoded.len() - before) as u64;
         self.child.put_window(decoded);
+        if harvest.is_too_much() {
+            return Stop::TooMuch;
+        }
         stop
     }
 

@@ -1,8 +1,9 @@
 //! Texts put together from pieces: what is to be said of a view where one piece ends.
 
-use super::View;
 use super::way::{Source, Way};
+use super::{View, around};
 use crate::MaskSet;
+use crate::layer::Around;
 use crate::scanner::Scanner;
 use crate::search::{Harvest, IsFollowed, Pending, Seam};
 use crate::view::Open;
@@ -11,6 +12,7 @@ impl View {
     /// See [`Layer::end_piece`](crate::layer::Layer::end_piece).
     pub(crate) fn end_piece(
         &mut self,
+        outer: Option<&Around<'_>>,
         scanner: &Scanner,
         (seam, is_followed): (Seam, IsFollowed<'_>),
         harvest: &mut Harvest,
@@ -19,10 +21,11 @@ impl View {
         let next = self.next_start();
         {
             let is_followed = outside(next, (&self.way, &self.opens), is_followed);
+            let around = around((&self.decoder, &self.way), &self.older, outer);
             self.child
-                .end_piece(scanner, (seam, &is_followed), &mut inner);
+                .end_piece_within(around.as_ref(), scanner, (seam, &is_followed), &mut inner);
         }
-        self.hand_out(inner, harvest);
+        self.hand_out(outer, inner, harvest);
     }
 
     /// Where a value that would be masked has begun for certain, in the encoded text's positions.

@@ -7,7 +7,7 @@
 use crate::text::give_back;
 
 /// The way back from the bytes at hand of a decoded text.
-pub(super) struct Way {
+pub(crate) struct Way {
     /// The position of the first byte at hand.
     base: u64,
     /// The position after the last one.
@@ -142,6 +142,13 @@ impl Way {
             _ => self.stretches.get(self.stretch_of(position))?,
         };
         Some(stretch.at(position))
+    }
+
+    /// Where the encoding of these bytes starts and ends, if they are at hand.
+    pub(crate) fn ends(&self, (start, end): (u64, u64)) -> Option<(u64, u64)> {
+        let first = self.source(start).filter(|_| start >= self.base)?;
+        let last = self.source(end.checked_sub(1)?)?;
+        Some((first.start(), last.end()))
     }
 
     /// The number of the stretch that a position belongs to.
