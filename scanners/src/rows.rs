@@ -420,16 +420,20 @@ mod tests {
     fn could(leading: &Leading, before: Before, there: &[u8], runs: &Runs) -> bool {
         let mut sets = leading.sets.iter().take(bank::COLUMNS).zip(there);
         let mut lengths = leading.runs.iter().zip(runs.0);
+        let [word, ..] = runs.0;
         !before.last.is_some_and(|byte| leading.left.contains(byte))
             && before
                 .second
                 .is_none_or(|byte| leading.second.contains(byte))
             && sets.all(|(set, byte)| set.contains(*byte))
-            && lengths.all(|((least, most), length)| {
-                length
-                    .known()
-                    .is_none_or(|length| (*least..=*most).contains(&length))
-            })
+            && lengths.all(
+                |((least, most), length)| match (length.known(), word.known()) {
+                    (Some(length), _) => (*least..=*most).contains(&length),
+                    // It goes on behind the word, so it is longer.
+                    (None, Some(word)) => word < *most,
+                    (None, None) => true,
+                },
+            )
     }
 
     proptest! {
