@@ -148,3 +148,13 @@ fn encodings_of_single_characters_are_as_deep_as_they_are_within_each_other() {
     let answer = hold_all_cuts(&scanner(), &Carrier::Text, deep.as_bytes());
     assert_eq!(answer.err(), Some(ScanError::Depth));
 }
+
+/// The view that was opened first may have been closed since: then the other one has the next of its encoding within it.
+#[test]
+fn a_view_that_has_been_closed_sees_to_nothing_more() {
+    let token = GITHUB.replace('p', "%70").replace('Z', "&#90;");
+    let words = "some &amp; words of no account ".repeat(20);
+    let text = format!("100%20 {words}{token} and more");
+    let answer = hold_all_cuts(&scanner(), &Carrier::Text, text.as_bytes());
+    assert_eq!(ids(&answer), ["github-token"]);
+}
