@@ -229,12 +229,6 @@ impl View {
         self.child.is_idle() || is_alike()
     }
 
-    /// See [`Layer::is_alike_from`](crate::layer::Layer::is_alike_from), of an encoded text that is the same as
-    /// another one from a position on.
-    pub(crate) fn is_alike_from(&self, position: u64) -> bool {
-        self.child.is_alike_from(self.way.first_from(position))
-    }
-
     /// Where the first encoded character stands.
     pub(crate) fn opened_at(&self) -> u64 {
         self.opened_at

@@ -143,6 +143,24 @@ fn a_run_that_starts_with_an_encoded_character_is_read_to_its_end() {
     }
 }
 
+/// In a form a private key is seen as it stands and with its `+` as spaces, and of such twins the decoded one counts. A view
+/// that has another one within it must not be closed before the key where that one would not be open in another cut.
+#[test]
+fn a_view_with_another_in_it_is_closed_alike_in_every_cut() {
+    let key = FingerprintKey::new([7; 32]);
+    let scanner = Scanner::new(Catalog::builtin(), KnownSecrets::none(), key);
+    let text = [
+        b"00662\\u02\\uu00390061\\u0033\\u00u006e\\u2-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE/bS9t+Z".as_slice(),
+        b"pcKVy+8cvXli64QBgTrpfb82uhQLAp/Mw45Xm/sSKnuoZsEDj\njAGGIzwPWgnfdvV5pnC1HyJRtVLm7ltiQ+cy09i",
+        b"s/EmF/HPGZ9jKgvOa\nSWLGj20vWSTkkHR23shKk+JKGHgmenXJBYxz2KTl4gcKBdoYEND EC PRIVATE KEY-----",
+        b"\x007=eG94ci0xMTk2NDAwMjYwODktNzE4OTQ0NzUxNTYtNjI0MTIyMTM4MzEtaXhXSjlxRklqdWtTcFZQb1JNOHE5",
+        b"RzF31=%4e%52%49%51%2dc%31%51%5655555\xff\xff\x00 \x0e-----BEGIN PRIVATE KEY-----+cvXlhQLAp",
+        b"/Mw45Xm/sSKnuoZ",
+    ]
+    .concat();
+    hold_all_cuts(&Arc::new(scanner.unwrap()), &Carrier::Form, &text);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

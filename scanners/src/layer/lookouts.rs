@@ -114,17 +114,8 @@ impl Lookouts {
         let is_late = |hold: u64| hold == text.end() || hold >= plain_since + ALIKE;
         let mut units = self.units.iter();
         let mut runs = self.runs.iter().zip(RUNS);
-        let is_read_alike = || {
-            // Behind white space, characters are read from the same places.
-            let there = text.slice(plain_since, plain_since + ALIKE);
-            there
-                .iter()
-                .any(|byte| matches!(byte, b' ' | b'\n' | b'\t'))
-        };
-        units.all(|watch| match &watch.view {
-            None => is_late(watch.from),
-            Some(view) => is_read_alike() && view.is_alike_from(plain_since),
-        }) && self.base64.is_alike_from(plain_since, text)
+        units.all(|watch| watch.view.is_none() && is_late(watch.from))
+            && self.base64.is_alike_from(plain_since, text)
             && runs.all(|(watch, kind)| watch.is_alike_from(plain_since, kind, text))
     }
 
