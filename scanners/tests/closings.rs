@@ -158,7 +158,7 @@ fn a_view_with_another_in_it_is_closed_alike_in_every_cut() {
         b"/Mw45Xm/sSKnuoZ",
     ]
     .concat();
-    hold_all_cuts(&Arc::new(scanner.unwrap()), &Carrier::Form, &text);
+    hold_all_cuts(&Arc::new(scanner.unwrap()), &Carrier::Form, &text).unwrap();
 }
 
 proptest! {
