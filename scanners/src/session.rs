@@ -202,8 +202,8 @@ const BLANK: &[u8] = b" \t\r\n\xEF\xBB\xBF";
 /// So many bytes may be decoded whatever the text.
 pub(crate) const DECODED_FREE: u64 = 4 << 20;
 /// So many bytes may be decoded for each byte of the text. Of encodings of characters that stand close to each other each
-/// set has a text: five of them 31. A web page that goes twice through JSON asks for 38 times its length, one that
-/// comes as it is for 29 (`tests.rs`).
+/// set has a text: five of them 31. A web page that goes twice through JSON asks for 35 times its length, one that
+/// comes as it is for 22 (`tests.rs`).
 const DECODED_PER_BYTE: u64 = 80;
 
 /// More decoded bytes than these are too many for a text of so many bytes, wherever it ends in its block.
