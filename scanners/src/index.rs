@@ -272,3 +272,8 @@ pub(crate) fn alphabet(hir: &Hir) -> ByteSet {
 fn only(byte: u8) -> ByteSet {
     ByteSet::EMPTY.insert(byte)
 }
+
+/// The signatures that come with Egret, for tests of what is made of them.
+#[cfg(test)]
+pub(crate) static BUILT_IN: std::sync::LazyLock<Index> =
+    std::sync::LazyLock::new(|| Index::new(crate::Catalog::builtin().signatures()).unwrap());

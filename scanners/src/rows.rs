@@ -404,17 +404,11 @@ impl<Form> Kind<Form> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
-
     use proptest::prelude::*;
 
     use super::runs::RunLength;
     use super::*;
-    use crate::Catalog;
-    use crate::index::Index;
-
-    static INDEX: LazyLock<Index> =
-        LazyLock::new(|| Index::new(Catalog::builtin().signatures()).unwrap());
+    use crate::index::BUILT_IN;
 
     /// Whether a row could start there, told from what is known of it, one thing after the other.
     fn could(leading: &Leading, before: Before, there: &[u8], runs: &Runs) -> bool {
@@ -461,8 +455,8 @@ mod tests {
                 Foretold::of(endless, long),
             ] {
                 let words = WordsNear { are_none: is_quiet, ..WordsNear::UNKNOWN };
-                let told = INDEX.rows.could_start((before, words), there, (word, foretold), || runs);
-                for (bank, told) in INDEX.rows.banks.iter().zip(told.banks) {
+                let told = BUILT_IN.rows.could_start((before, words), there, (word, foretold), || runs);
+                for (bank, told) in BUILT_IN.rows.banks.iter().zip(told.banks) {
                     let kinds = bank.halves.iter().flat_map(|half| &half.kinds);
                     for (row, kind) in kinds.enumerate() {
                         let could = could(&kind.form, before, there, &runs);

@@ -314,10 +314,7 @@ impl View {
             return;
         }
         let around = around((&self.decoder, &self.way), &self.older, outer);
-        let standing = Standing {
-            depth,
-            around: around.as_ref(),
-        };
+        let standing = Standing::within(depth, around.as_ref());
         let is_known = |start, signature| {
             let mut opens = self.opens.iter();
             opens.any(|(seen, _)| (seen.start, seen.signature) == (start, signature))

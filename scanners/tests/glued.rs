@@ -197,10 +197,15 @@ fn what_an_operator_adds_keeps_its_boundaries() {
     };
     let mut catalog = Catalog::builtin();
     catalog.extend([own.compile().unwrap()]).unwrap();
+    hold_apart(catalog, "acme");
+}
+
+/// A value of this signature is found where it stands alone, and not beside a letter or digit.
+fn hold_apart(catalog: Catalog, id: &str) {
     let key = FingerprintKey::new([1; 32]);
     let scanner = Arc::new(Scanner::new(catalog, KnownSecrets::none(), key).unwrap());
     let value = format!("acme_secret_token_{}", "0123456789".repeat(4));
-    assert_eq!(found(&scanner, value.as_bytes()).1, ["acme"]);
+    assert_eq!(found(&scanner, value.as_bytes()).1, [id]);
     assert_eq!(found(&scanner, format!("x{value}").as_bytes()).1, [""; 0]);
     assert_eq!(found(&scanner, format!("{value}0").as_bytes()).1, [""; 0]);
 }
@@ -219,12 +224,7 @@ fn what_a_gitleaks_file_adds_keeps_its_boundaries() {
     catalog.extend(read.signatures).unwrap();
     let last = catalog.signatures().last().unwrap();
     assert_eq!((&*last.id, last.glue), ("gitleaks-acme", Glue::Apart));
-    let key = FingerprintKey::new([1; 32]);
-    let scanner = Arc::new(Scanner::new(catalog, KnownSecrets::none(), key).unwrap());
-    let value = format!("acme_secret_token_{}", "0123456789".repeat(4));
-    assert_eq!(found(&scanner, value.as_bytes()).1, ["gitleaks-acme"]);
-    assert_eq!(found(&scanner, format!("x{value}").as_bytes()).1, [""; 0]);
-    assert_eq!(found(&scanner, format!("{value}0").as_bytes()).1, [""; 0]);
+    hold_apart(catalog, "gitleaks-acme");
 }
 
 /// Letters that stand together as in no words show it as well as a digit does.

@@ -89,10 +89,7 @@ impl<'a> Standing<'a> {
 
     /// That of a text which is seen through nothing.
     pub(crate) fn alone(depth: Depth) -> Standing<'static> {
-        Standing {
-            depth,
-            around: None,
-        }
+        Standing::within(depth, None)
     }
 
     /// How deep what a run decodes to is that starts here.

@@ -21,44 +21,45 @@ fn decoded(text: &str, carrier: Carrier) -> (u64, Result<(), ScanError>) {
     (session.decoded * 10 / text.len() as u64, result)
 }
 
-/// Lines of a web page, no two the same.
-fn page(lines: usize) -> String {
-    let line = |n: usize| {
+/// So many lines, each by its number, so that no two are the same.
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
+
+/// Lines of a web page.
+fn page(count: usize) -> String {
+    lines(count, |n| {
         format!(
             "<td width=50><a href=\"/w/index.php?title=Main%20page%2F{n}&amp;action=edit&amp;section=2{n}&amp;q=a+b\">It\u{2019}s \u{2013} the \u{a0}page\u{2026} &quot;number {n}&quot;</a> &copy; caf\u{e9}</td>\n"
         )
-    };
-    (0..lines).map(line).collect()
+    })
 }
 
 /// The same in Cyrillic, with little that is encoded.
-fn russian(lines: usize) -> String {
-    let line = |n: usize| {
+fn russian(count: usize) -> String {
+    lines(count, |n| {
         format!(
             "<p id=20{n}>Съешь ещё этих мягких французских булок &amp; выпей 100%25 чаю, строка {n}.</p>\n"
         )
-    };
-    (0..lines).map(line).collect()
+    })
 }
 
 /// With punctuation of full width.
-fn chinese(lines: usize) -> String {
-    let line = |n: usize| {
+fn chinese(count: usize) -> String {
+    lines(count, |n| {
         format!(
             "<p id=20{n}>\u{6211}\u{80fd}\u{541e}\u{4e0b}\u{73bb}\u{7483}\u{800c}\u{4e0d}\u{4f24}\u{8eab}\u{4f53}\u{3002}\u{ff08}{n}\u{ff09} &nbsp; \u{4f60}\u{597d}%20\u{4e16}\u{754c}</p>\n"
         )
-    };
-    (0..lines).map(line).collect()
+    })
 }
 
 /// With regular expressions, paths and escapes.
-fn code(lines: usize) -> String {
-    let line = |n: usize| {
+fn code(count: usize) -> String {
+    lines(count, |n| {
         format!(
             "\tif (re.match(\"^\\\\d+\\\\.\\\\w{{{n}}}\\n\", path + \"C:\\\\users\\\\x{n}\\\\u00e9\") && a%20 == 0x{n:x}) {{ url=\"https://x.y/?a=1&b=%2B{n}&c=\\u0041\\x42\"; }} // it\u{2019}s\n"
         )
-    };
-    (0..lines).map(line).collect()
+    })
 }
 
 /// As Python writes strings of JSON.

@@ -163,19 +163,19 @@ pub(crate) fn utf16_be(text: &[u8]) -> Vec<u8> {
 
 /// Without a byte order mark: what stands before is of another encoding, or nothing.
 pub(crate) fn utf32_le(text: &[u8]) -> Vec<u8> {
-    let letters = String::from_utf8_lossy(text);
-    let units = letters
-        .chars()
-        .map(|letter| u32::from(letter).to_le_bytes());
-    units.flatten().collect()
+    utf32(text, u32::to_le_bytes)
 }
 
 pub(crate) fn utf32_be(text: &[u8]) -> Vec<u8> {
+    utf32(text, u32::to_be_bytes)
+}
+
+fn utf32(text: &[u8], bytes: fn(u32) -> [u8; 4]) -> Vec<u8> {
     let letters = String::from_utf8_lossy(text);
-    let units = letters
+    letters
         .chars()
-        .map(|letter| u32::from(letter).to_be_bytes());
-    units.flatten().collect()
+        .flat_map(|letter| bytes(letter.into()))
+        .collect()
 }
 
 pub(crate) fn utf7(text: &[u8]) -> Vec<u8> {
